@@ -1,0 +1,50 @@
+"""Read TensorFlow Lite (LiteRT) models without TensorFlow.
+
+Every tensor, buffer and quantization parameter straight from the FlatBuffer, and the real values
+behind the integers.
+
+>>> import tflite_quant as tq
+>>> with tq.open("fixtures/residual_int8.tflite") as model:
+...     weights = model.operators[0].inputs[1]
+...     weights.quantization.scheme, weights.data.dtype, weights.dequantize().dtype
+('per-axis', dtype('int8'), dtype('float32'))
+"""
+
+from .affine import dequantize, quantize
+from .errors import (
+    CorruptModelError,
+    NotTFLiteError,
+    QuantizationError,
+    TFLiteError,
+    UnsupportedError,
+)
+from .model import Metadata, Model, Operator, Signature, Subgraph, open
+from .quantization import NotQuantized, PerAxis, PerTensor, Quantization, UnknownScheme
+from .schema import TensorType
+from .tensor import Buffer, Tensor
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Buffer",
+    "CorruptModelError",
+    "Metadata",
+    "Model",
+    "NotQuantized",
+    "NotTFLiteError",
+    "Operator",
+    "PerAxis",
+    "PerTensor",
+    "Quantization",
+    "QuantizationError",
+    "Signature",
+    "Subgraph",
+    "TFLiteError",
+    "Tensor",
+    "TensorType",
+    "UnknownScheme",
+    "UnsupportedError",
+    "dequantize",
+    "open",
+    "quantize",
+]

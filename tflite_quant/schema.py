@@ -1,0 +1,225 @@
+"""The tables and the enumerations of TensorFlow Lite, taken from package `tflite`.
+
+Package `tflite` is what the FlatBuffers compiler generates from TensorFlow Lite's schema. Each
+of its classes has an accessor per field, and an accessor asks its table for one vtable entry, as
+one type, with one default. So an accessor is handed a probe in place of its table, and the probe
+notes what it is asked. The layouts follow the schema when the package is upgraded; no slot
+number stands here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from enum import IntEnum
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+import tflite
+
+from .layout import Field, Kind, Layout
+
+__all__ = [
+    "BUFFER",
+    "IDENTIFIER",
+    "METADATA",
+    "MODEL",
+    "OPERATOR",
+    "OPERATOR_CODE",
+    "QUANTIZATION_PARAMETERS",
+    "SIGNATURE_DEF",
+    "SUBGRAPH",
+    "TENSOR",
+    "TENSOR_MAP",
+    "TensorType",
+    "builtin_operator_name",
+    "quantization_details_name",
+]
+
+IDENTIFIER = b"TFL3"
+"""What a TensorFlow Lite file has at bytes 4 to 8."""
+
+
+class _Probe:
+    """Stands in for a generated class's table, and notes what an accessor asks of it.
+
+    The first question of each kind counts: `OperatorCode.BuiltinCode`, written by hand in
+    package `tflite`, goes on to ask for a second field.
+    """
+
+    Pos = 0
+    Bytes = b""
+
+    def __init__(self, present: bool) -> None:
+        self.present = present
+        self.entry = 0
+        self.kind: Kind | None = None
+        self.number: str | None = None
+
+    def _note(self, kind: Kind) -> None:
+        self.kind = self.kind or kind
+
+    def Offset(self, entry: int) -> int:
+        self.entry = self.entry or entry
+        return int(self.present)
+
+    def Get(self, flags: Any, position: int) -> int:
+        self._note(Kind.NUMBER)
+        self.number = self.number or flags.name
+        return 0
+
+    def Vector(self, offset: int) -> int:
+        self._note(Kind.VECTOR)
+        return 0
+
+    def String(self, position: int) -> bytes:
+        self._note(Kind.STRING)
+        return b""
+
+    def Indirect(self, position: int) -> int:
+        self._note(Kind.TABLE)
+        return 0
+
+    def Union(self, table: object, offset: int) -> None:
+        self._note(Kind.TABLE)
+
+
+def _snake_case(name: str) -> str:
+    """Turn an accessor's name into the schema's: ShapeSignature, shape_signature."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def _ask(accessor: Callable[..., Any], cls: type, present: bool) -> tuple[_Probe, Any]:
+    """Call an accessor, with element 0 if it takes one, on a table that has or lacks its field."""
+    table = cls()
+    table._tab = probe = _Probe(present)
+    elements = accessor.__code__.co_argcount - 1
+    return probe, accessor(table, *[0] * elements)
+
+
+def _field(name: str, accessor: Callable[..., Any], cls: type) -> Field:
+    probe, _ = _ask(accessor, cls, present=True)
+    _, default = _ask(accessor, cls, present=False)
+    assert probe.kind is not None
+    if probe.number is None:
+        return Field(_snake_case(name), probe.kind, probe.entry)
+    dtype = np.dtype(probe.number).newbyteorder("<")
+    return Field(_snake_case(name), probe.kind, probe.entry, dtype, default)
+
+
+_NOT_A_FIELD = re.compile(r"_|Init$|GetRootAs|.*(Length|AsNumpy|IsNone|BufferHasIdentifier)$")
+
+
+def layout_of(cls: type) -> Layout:
+    """Find the layout of a table.
+
+    Parameters
+    ----------
+    cls : type
+        One of the classes that the FlatBuffers compiler generates for a table.
+
+    Examples
+    --------
+    >>> layout_of(tflite.Metadata).fields[1].name
+    'buffer'
+    """
+    accessors = {
+        name: value
+        for name, value in vars(cls).items()
+        if isinstance(value, FunctionType) and not _NOT_A_FIELD.match(name)
+    }
+    fields = [_field(name, accessor, cls) for name, accessor in accessors.items()]
+    return Layout(cls.__name__, tuple(fields))
+
+
+BUFFER = layout_of(tflite.Buffer)
+METADATA = layout_of(tflite.Metadata)
+MODEL = layout_of(tflite.Model)
+OPERATOR = layout_of(tflite.Operator)
+OPERATOR_CODE = layout_of(tflite.OperatorCode)
+QUANTIZATION_PARAMETERS = layout_of(tflite.QuantizationParameters)
+SIGNATURE_DEF = layout_of(tflite.SignatureDef)
+SUBGRAPH = layout_of(tflite.SubGraph)
+TENSOR = layout_of(tflite.Tensor)
+TENSOR_MAP = layout_of(tflite.TensorMap)
+
+
+class TensorType(IntEnum):
+    """What the values of a tensor are; a number that no schema known here has is kept as such.
+
+    Examples
+    --------
+    >>> TensorType(9)
+    <TensorType.INT8: 9>
+    >>> TensorType(41).name
+    'TensorType(41)'
+    """
+
+    FLOAT32 = tflite.TensorType.FLOAT32
+    FLOAT16 = tflite.TensorType.FLOAT16
+    INT32 = tflite.TensorType.INT32
+    UINT8 = tflite.TensorType.UINT8
+    INT64 = tflite.TensorType.INT64
+    STRING = tflite.TensorType.STRING
+    BOOL = tflite.TensorType.BOOL
+    INT16 = tflite.TensorType.INT16
+    COMPLEX64 = tflite.TensorType.COMPLEX64
+    INT8 = tflite.TensorType.INT8
+    FLOAT64 = tflite.TensorType.FLOAT64
+    COMPLEX128 = tflite.TensorType.COMPLEX128
+    UINT64 = tflite.TensorType.UINT64
+    RESOURCE = tflite.TensorType.RESOURCE
+    VARIANT = tflite.TensorType.VARIANT
+    UINT32 = tflite.TensorType.UINT32
+    UINT16 = tflite.TensorType.UINT16
+    INT4 = tflite.TensorType.INT4
+    BFLOAT16 = tflite.TensorType.BFLOAT16
+    # Newer than package tflite 2.18; google-ai-edge/LiteRT, tflite/converter/schema/schema.fbs.
+    INT2 = 19
+    UINT4 = 20
+    FLOAT8_E4M3FN = 21
+    FLOAT8_E5M2 = 22
+
+    @classmethod
+    def _missing_(cls, value: object) -> TensorType | None:
+        if not isinstance(value, int):
+            return None
+        unknown = int.__new__(cls, value)
+        unknown._name_ = f"TensorType({value})"
+        unknown._value_ = value
+        return unknown
+
+
+def _names(cls: type) -> dict[int, str]:
+    return {value: name for name, value in vars(cls).items() if not name.startswith("_")}
+
+
+_BUILTIN_OPERATORS = _names(tflite.BuiltinOperator)
+_QUANTIZATION_DETAILS = _names(tflite.QuantizationDetails) | {
+    # Newer than package tflite 2.18; same source as above.
+    2: "BlockwiseQuantization",
+    3: "MultiAxisQuantization",
+}
+
+
+def builtin_operator_name(code: int) -> str:
+    """Give the name of a builtin operator, or its number where the schema has no name for it.
+
+    Examples
+    --------
+    >>> builtin_operator_name(3), builtin_operator_name(999)
+    ('CONV_2D', 'BuiltinOperator(999)')
+    """
+    return _BUILTIN_OPERATORS.get(code, f"BuiltinOperator({code})")
+
+
+def quantization_details_name(member: int) -> str:
+    """Give the name of a member of the union QuantizationDetails, or its number.
+
+    Examples
+    --------
+    >>> quantization_details_name(1), quantization_details_name(9)
+    ('CustomQuantization', 'QuantizationDetails(9)')
+    """
+    return _QUANTIZATION_DETAILS.get(member, f"QuantizationDetails({member})")
