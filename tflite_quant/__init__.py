@@ -18,9 +18,10 @@ from .errors import (
     TFLiteError,
     UnsupportedError,
 )
-from .model import Metadata, Model, Operator, Signature, Subgraph, open
+from .model import Metadata, Model, Signature, open
 from .quantization import NotQuantized, PerAxis, PerTensor, Quantization, UnknownScheme
 from .schema import TensorType
+from .subgraph import Operator, Subgraph
 from .tensor import Buffer, Tensor
 
 __version__ = "0.1.0"

@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,7 +104,7 @@ Place = Callable[[int], str]
 """Says in words which table the n-th of some tables is, for errors."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Vectors:
     """One vector per table: where the elements begin, and how many there are.
 
@@ -212,7 +212,7 @@ class Vectors:
         return self.file.numbers(self.starts * (self.lengths != 0), dtype)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Tables:
     """N tables of one layout: their fields as columns.
 
@@ -331,8 +331,7 @@ class Tables:
         ]
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(NamedTuple):
     """Tables of one layout that are to be read.
 
     Attributes

@@ -1,4 +1,4 @@
-"""What users hold: a model with its subgraphs, operators, signatures and metadata.
+"""What users hold: a model with its subgraphs, signatures and metadata.
 
 Everything here is a view: an object knows which row of the model's columns it is, and reads when
 it is asked. Nothing changes after `open`, so threads may share a model. After `close`, arrays
@@ -7,26 +7,25 @@ that were handed out stay valid, and asking for more raises `ValueError`.
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType, TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .details import tensor_details
 from .errors import TFLiteError
-from .flatbuffer import File, Tables
-from .schema import IDENTIFIER, builtin_operator_name
+from .flatbuffer import File
+from .schema import IDENTIFIER
 from .source import Source, load, require_identifier
 from .structure import Access, Structure, read_structure
+from .subgraph import Operator, Subgraph, counted
 from .tensor import Buffer, Tensor
 
-__all__ = ["Metadata", "Model", "Operator", "Signature", "Subgraph", "open"]
+__all__ = ["Metadata", "Model", "Signature", "open"]
 
 
 def open(source: Source) -> Model:
@@ -91,8 +90,8 @@ class Model:
         if not self._access.is_open:
             return f"Model({self.name!r}, closed)"
         return (
-            f"Model({self.name!r}, version {self.version}, {_count(self.subgraphs, 'subgraph')}, "
-            f"{_count(self.tensors, 'tensor')}, {_count(self.operators, 'operator')})"
+            f"Model({self.name!r}, version {self.version}, {counted(self.subgraphs, 'subgraph')}, "
+            f"{counted(self.tensors, 'tensor')}, {counted(self.operators, 'operator')})"
         )
 
     def __enter__(self) -> Model:
@@ -225,98 +224,7 @@ class Model:
         return tensor_details(self.structure, subgraph_index)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Subgraph:
-    """One graph of operators and tensors.
-
-    `subgraph[3]` gives a tensor by index, `subgraph["name"]` by name.
-
-    Attributes
-    ----------
-    index : int
-    """
-
-    index: int
-    _access: Access
-
-    def __repr__(self) -> str:
-        return (
-            f"Subgraph({self.index}, {self.name!r}, {_count(self.tensors, 'tensor')}, "
-            f"{_count(self.operators, 'operator')})"
-        )
-
-    @property
-    def name(self) -> str:
-        """The subgraph's name; empty if it has none."""
-        return self._access.structure.subgraphs.string("name", self.index) or ""
-
-    @cached_property
-    def tensors(self) -> tuple[Tensor, ...]:
-        """All tensors, by index."""
-        start, end = self._access.structure.tensor_bounds[self.index : self.index + 2].tolist()
-        return tuple(
-            Tensor(self.index, row - start, row, self._access) for row in range(start, end)
-        )
-
-    @cached_property
-    def operators(self) -> tuple[Operator, ...]:
-        """All operators, in the order in which they run."""
-        start, end = self._access.structure.operator_bounds[self.index : self.index + 2].tolist()
-        return tuple(Operator(self, row - start, row, self._access) for row in range(start, end))
-
-    @property
-    def inputs(self) -> tuple[Tensor, ...]:
-        """The tensors that are fed in."""
-        return self._listed("inputs")
-
-    @property
-    def outputs(self) -> tuple[Tensor, ...]:
-        """The tensors that are the result."""
-        return self._listed("outputs")
-
-    def _listed(self, field: str) -> tuple[Tensor, ...]:
-        indices = self._access.structure.subgraphs.vector(field, self.index).tolist()
-        return tuple(self.tensors[index] for index in indices)
-
-    @cached_property
-    def _indices(self) -> dict[str, list[int]]:
-        """The indices of the tensors of each name."""
-        start, end = self._access.structure.tensor_bounds[self.index : self.index + 2].tolist()
-        indices: dict[str, list[int]] = {}
-        names = self._access.structure.tensors.strings("name", slice(start, end))
-        for index, name in enumerate(names):
-            indices.setdefault(name, []).append(index)
-        return indices
-
-    def __getitem__(self, key: str | int) -> Tensor:
-        """Give a tensor by its name or index.
-
-        Raises
-        ------
-        KeyError
-            No tensor has the name, or several have; the message has the nearest names, or the
-            indices.
-        IndexError
-            There are not so many tensors.
-        """
-        if not isinstance(key, str):
-            try:
-                return self.tensors[key]
-            except IndexError:
-                count = _count(self.tensors, "tensor")
-                raise IndexError(f"no tensor {key}: subgraph {self.index} has {count}") from None
-        indices = self._indices.get(key, [])
-        if len(indices) == 1:
-            return self.tensors[indices[0]]
-        if indices:
-            raise KeyError(f"tensors {indices} of subgraph {self.index} have the name {key!r}")
-        near = difflib.get_close_matches(key, self._indices, n=3)
-        hint = f"; the nearest are {near}" if near else ""
-        raise KeyError(f"subgraph {self.index} has no tensor {key!r}{hint}")
-
-
-@dataclass(frozen=True, repr=False)
-class Metadata:
+class Metadata(NamedTuple):
     """A named buffer that belongs to the model as a whole.
 
     Attributes
@@ -337,92 +245,7 @@ class Metadata:
         return self.buffer.data
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Operator:
-    """One step of a subgraph.
-
-    Attributes
-    ----------
-    subgraph : Subgraph
-    index : int
-        The operator's index in the subgraph.
-    """
-
-    subgraph: Subgraph
-    index: int
-    _row: int
-    _access: Access
-
-    def __repr__(self) -> str:
-        def indices(tensors: tuple[Tensor | None, ...]) -> list[int]:
-            return [-1 if tensor is None else tensor.index for tensor in tensors]
-
-        custom = "" if self.custom_name is None else f" {self.custom_name!r}"
-        return (
-            f"Operator({self.index}, {self.name}{custom}, version {self.version}, "
-            f"inputs {indices(self.inputs)}, outputs {indices(self.outputs)})"
-        )
-
-    @property
-    def _tables(self) -> Tables:
-        return self._access.structure.operators
-
-    @property
-    def _code(self) -> tuple[Tables, int]:
-        index = self._tables.number("opcode_index", self._row)
-        return self._access.structure.operator_codes, index
-
-    @property
-    def code(self) -> int:
-        """The number of the builtin operator.
-
-        It was a byte once; of that field and the wider one that replaced it, the larger counts
-        (google-ai-edge/LiteRT, tflite/converter/schema/schema_utils.cc, GetBuiltinCode).
-        """
-        codes, index = self._code
-        fields = ("builtin_code", "deprecated_builtin_code")
-        return max(int(codes.number(field, index)) for field in fields)
-
-    @property
-    def name(self) -> str:
-        """The name of the builtin operator, such as CONV_2D; CUSTOM for all others."""
-        return builtin_operator_name(self.code)
-
-    @property
-    def custom_name(self) -> str | None:
-        """The name of a custom operator; None for a builtin one."""
-        codes, index = self._code
-        return codes.string("custom_code", index)
-
-    @property
-    def version(self) -> int:
-        """The version of the operator."""
-        codes, index = self._code
-        return int(codes.number("version", index))
-
-    @property
-    def inputs(self) -> tuple[Tensor | None, ...]:
-        """The tensors it reads; None where it leaves out an optional one."""
-        return self._listed("inputs")
-
-    @property
-    def outputs(self) -> tuple[Tensor | None, ...]:
-        """The tensors it writes."""
-        return self._listed("outputs")
-
-    @property
-    def intermediates(self) -> tuple[Tensor | None, ...]:
-        """Tensors that carry the parameters of what it computes inside, as in an LSTM."""
-        return self._listed("intermediates")
-
-    def _listed(self, field: str) -> tuple[Tensor | None, ...]:
-        tensors = self.subgraph.tensors
-        indices = self._tables.vector(field, self._row).tolist()
-        return tuple(None if index < 0 else tensors[index] for index in indices)
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Signature:
+class Signature(NamedTuple):
     """A subgraph as a function with named inputs and outputs.
 
     Attributes
@@ -441,7 +264,3 @@ class Signature:
 
     def __repr__(self) -> str:
         return f"Signature({self.key!r}, inputs {list(self.inputs)}, outputs {list(self.outputs)})"
-
-
-def _count(things: tuple[object, ...], word: str) -> str:
-    return f"{len(things)} {word}" if len(things) == 1 else f"{len(things)} {word}s"

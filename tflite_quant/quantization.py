@@ -35,7 +35,7 @@ def _spread(values: NDArray[np.generic]) -> str:
     if not values.size:
         return "none"
     low, high = values.min(), values.max()
-    return str(low) if low == high else f"in [{low}, {high}]"
+    return str(low) if low == high else f"in [{low!s}, {high!s}]"
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class NotQuantized:
     max: Floats | None = field(default=None, repr=False, compare=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PerTensor:
     """One scale and one zero point for all values of the tensor.
 
@@ -86,7 +86,7 @@ class PerTensor:
         return f"PerTensor(scale={np.float32(self.scale)!s}, zero_point={self.zero_point})"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PerAxis:
     """One scale for each slice of the tensor along one axis.
 
@@ -134,7 +134,7 @@ class PerAxis:
         return hash((self.axis, self.scales.tobytes(), self.zero_points.tobytes()))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class UnknownScheme:
     """Parameters of a kind that this library does not read; nothing is computed from them.
 

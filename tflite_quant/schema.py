@@ -9,7 +9,6 @@ number stands here.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from enum import IntEnum
 from types import FunctionType
@@ -87,7 +86,7 @@ class _Probe:
 
 def _snake_case(name: str) -> str:
     """Turn an accessor's name into the schema's: ShapeSignature, shape_signature."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    return "".join(f"_{char.lower()}" if char.isupper() else char for char in name)[1:]
 
 
 def _ask(accessor: Callable[..., Any], cls: type, present: bool) -> tuple[_Probe, Any]:
@@ -100,15 +99,29 @@ def _ask(accessor: Callable[..., Any], cls: type, present: bool) -> tuple[_Probe
 
 def _field(name: str, accessor: Callable[..., Any], cls: type) -> Field:
     probe, _ = _ask(accessor, cls, present=True)
-    _, default = _ask(accessor, cls, present=False)
     assert probe.kind is not None
     if probe.number is None:
         return Field(_snake_case(name), probe.kind, probe.entry)
     dtype = np.dtype(probe.number).newbyteorder("<")
+    _, default = _ask(accessor, cls, present=False)
     return Field(_snake_case(name), probe.kind, probe.entry, dtype, default)
 
 
-_NOT_A_FIELD = re.compile(r"_|Init$|GetRootAs|.*(Length|AsNumpy|IsNone|BufferHasIdentifier)$")
+def _is_accessor(name: str, cls: type) -> bool:
+    """Tell a field's accessor from the other functions of a generated class.
+
+    Beside the accessor of a vector, `Shape`, stand `ShapeLength`, `ShapeAsNumpy`, `ShapeIsNone`.
+    """
+    return (
+        isinstance(vars(cls)[name], FunctionType)
+        and name != "Init"
+        and not name.startswith(("_", "GetRootAs"))
+        and not name.endswith("BufferHasIdentifier")
+        and not any(
+            name.endswith(end) and name.removesuffix(end) in vars(cls)
+            for end in ("Length", "AsNumpy", "IsNone")
+        )
+    )
 
 
 def layout_of(cls: type) -> Layout:
@@ -124,12 +137,8 @@ def layout_of(cls: type) -> Layout:
     >>> layout_of(tflite.Metadata).fields[1].name
     'buffer'
     """
-    accessors = {
-        name: value
-        for name, value in vars(cls).items()
-        if isinstance(value, FunctionType) and not _NOT_A_FIELD.match(name)
-    }
-    fields = [_field(name, accessor, cls) for name, accessor in accessors.items()]
+    names = [name for name in vars(cls) if _is_accessor(name, cls)]
+    fields = [_field(name, getattr(cls, name), cls) for name in names]
     return Layout(cls.__name__, tuple(fields))
 
 

@@ -7,7 +7,7 @@ on a structure meets no offset, and no index that leads nowhere.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,7 @@ __all__ = ["Structure", "read_structure"]
 Bounds = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Structure:
+class Structure(NamedTuple):
     """The tables of a model as columns.
 
     Attributes

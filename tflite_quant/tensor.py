@@ -64,7 +64,6 @@ class Buffer:
         return self._access.structure.file.view(self.offset, self.nbytes, np.dtype(np.uint8))
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Tensor:
     """One tensor of a subgraph. `numpy.asarray(tensor)` gives its data.
 
@@ -74,10 +73,11 @@ class Tensor:
         Which subgraph of the model the tensor belongs to, and its index there.
     """
 
-    subgraph_index: int
-    index: int
-    _row: int
-    _access: Access
+    def __init__(self, subgraph_index: int, index: int, row: int, access: Access) -> None:
+        self.subgraph_index = subgraph_index
+        self.index = index
+        self._row = row
+        self._access = access
 
     def __repr__(self) -> str:
         return (

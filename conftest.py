@@ -1,0 +1,40 @@
+"""What all tests share: where the models are, and the option `--models`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent
+FIXTURES = sorted(ROOT.glob("fixtures/*.tflite"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option for a folder of models of one's own."""
+    parser.addoption(
+        "--models",
+        type=Path,
+        metavar="DIR",
+        help="compare with LiteRT over every .tflite file under DIR, too",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests that take `model_path` for every fixture, and every model under `--models`."""
+    if "model_path" not in metafunc.fixturenames:
+        return
+    paths = list(FIXTURES)
+    if (folder := metafunc.config.getoption("models")) is not None:
+        found = sorted(folder.rglob("*.tflite"))
+        if not found:
+            raise pytest.UsageError(f"--models {folder}: no .tflite file there")
+        paths += found
+    names = [path.relative_to(path.parents[1]).as_posix() for path in paths]
+    metafunc.parametrize("model_path", paths, ids=names)
+
+
+@pytest.fixture(autouse=True)
+def _in_the_project(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run examples where the paths in them lead somewhere."""
+    monkeypatch.chdir(ROOT)

@@ -1,0 +1,326 @@
+"""Models built by hand, for the edge cases that no converter writes.
+
+Tables are written through the functions of package `tflite` that the FlatBuffers compiler
+generated, field by field, so that a model here depends on none of the code under test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import flatbuffers
+import numpy as np
+import tflite
+from numpy.typing import ArrayLike, NDArray
+
+Builder = Any
+"""A `flatbuffers.Builder`; package flatbuffers has no types."""
+
+Write = Callable[[Builder], int]
+"""Writes something into a builder and gives its offset."""
+
+TYPES = {
+    np.dtype(name).newbyteorder("<"): getattr(tflite.TensorType, name.upper())
+    for name in (
+        "float32", "float16", "float64", "int8", "int16", "int32", "int64",
+        "uint8", "uint16", "uint32", "uint64", "bool", "complex64", "complex128",
+    )
+}  # fmt: skip
+"""The tensor type of each dtype that has one."""
+
+
+@dataclass
+class TensorSpec:
+    """One tensor; what is None is left out of the file."""
+
+    name: str | None = "t"
+    shape: Sequence[int] | None = (1,)
+    type: int = tflite.TensorType.INT8
+    data: NDArray[Any] | bytes | None = None
+    scale: ArrayLike | None = None
+    zero_point: ArrayLike | None = None
+    axis: int = 0
+    min: ArrayLike | None = None
+    max: ArrayLike | None = None
+    signature: Sequence[int] | None = None
+    is_variable: bool = False
+    has_rank: bool = False
+    buffer: int | None = None
+    """Index of a buffer, where it is not one of the tensor's own."""
+    details: tuple[int, Write] | None = None
+    """Number and writer of a member of the union QuantizationDetails."""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of table Tensor: a number, or a writer of something referred to."""
+
+
+@dataclass
+class OperatorSpec:
+    """One operator; `code` is its number, `custom` its name if it has one."""
+
+    code: int
+    inputs: Sequence[int]
+    outputs: Sequence[int]
+    custom: str | None = None
+    version: int = 1
+    intermediates: Sequence[int] | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class SubgraphSpec:
+    """One subgraph."""
+
+    tensors: Sequence[TensorSpec]
+    inputs: Sequence[int] = ()
+    outputs: Sequence[int] = ()
+    operators: Sequence[OperatorSpec] = ()
+    name: str | None = None
+
+
+@dataclass
+class SignatureSpec:
+    """One signature: names of inputs and outputs with the tensors' indices."""
+
+    key: str
+    inputs: Mapping[str, int]
+    outputs: Mapping[str, int]
+    subgraph: int = 0
+
+
+def constant(
+    values: NDArray[Any], scale: ArrayLike | None = None, zero_point: ArrayLike = 0, **others: Any
+) -> TensorSpec:
+    """Give the tensor that holds an array."""
+    little = values.astype(values.dtype.newbyteorder("<"))
+    zeros = None if scale is None else zero_point
+    return TensorSpec(
+        shape=values.shape,
+        type=TYPES[little.dtype],
+        data=little,
+        scale=scale,
+        zero_point=zeros,
+        **others,
+    )
+
+
+def table(b: Builder, kind: str, **fields: Any) -> int:
+    """Write a table of the schema: `table(b, "Tensor", type=9, buffer=1)`.
+
+    Fields have the schema's names; a value is a number, an offset, or None to leave it out.
+    """
+    getattr(tflite, f"{kind}Start")(b)
+    for name, value in fields.items():
+        if value is not None:
+            camel = name.replace("_", " ").title().replace(" ", "")
+            getattr(tflite, f"{kind}Add{camel}")(b, value)
+    return int(getattr(tflite, f"{kind}End")(b))
+
+
+def raw_table(b: Builder, *slots: tuple[str, Any] | None) -> int:
+    """Write a table that package `tflite` does not know: a type and a value for each slot.
+
+    Types are the builder's words, as in `("Int32", 3)`; "UOffsetTRelative" is a reference.
+    """
+    b.StartObject(len(slots))
+    for slot, entry in enumerate(slots):
+        if entry is not None:
+            getattr(b, f"Prepend{entry[0]}Slot")(slot, entry[1], 0)
+    return int(b.EndObject())
+
+
+def numbers(b: Builder, values: ArrayLike | None, dtype: str) -> int | None:
+    """Write a vector of numbers."""
+    if values is None:
+        return None
+    return int(b.CreateNumpyVector(np.atleast_1d(np.asarray(values, dtype))))
+
+
+def references(b: Builder, offsets: Sequence[int]) -> int:
+    """Write a vector of references to tables."""
+    b.StartVector(4, len(offsets), 4)
+    for offset in reversed(offsets):
+        b.PrependUOffsetTRelative(offset)
+    return int(b.EndVector())
+
+
+def text(b: Builder, value: str | bytes | None) -> int | None:
+    """Write a string."""
+    return None if value is None else int(b.CreateString(value))
+
+
+def start() -> Builder:
+    """Give a new builder."""
+    return flatbuffers.Builder(1024)
+
+
+def finish(b: Builder, **fields: Any) -> bytes:
+    """Write table Model with these fields, and give the file."""
+    b.Finish(table(b, "Model", **fields), file_identifier=b"TFL3")
+    return bytes(b.Output())
+
+
+def model(
+    *subgraphs: SubgraphSpec,
+    buffers: Sequence[bytes | None] = (),
+    signatures: Sequence[SignatureSpec] = (),
+    metadata: Mapping[str, int] | None = None,
+    description: str | None = None,
+    version: int = 3,
+    fields: Mapping[str, Any] | None = None,
+) -> bytes:
+    """Build a model.
+
+    Parameters
+    ----------
+    *subgraphs : SubgraphSpec
+    buffers : sequence of bytes, optional
+        Buffers 1 to n; those of the tensors with data follow.
+    metadata : mapping of str to int, optional
+        Indices of buffers.
+    fields : mapping, optional
+        Further fields of table Model: a number, or a writer of something referred to.
+    """
+    b = start()
+    contents: list[bytes | None] = [None, *buffers]
+    codes: list[tuple[int, str | None, int]] = []
+    graphs = [_subgraph(b, graph, contents, codes) for graph in subgraphs]
+    parts = {
+        "version": version,
+        "subgraphs": references(b, graphs),
+        "operator_codes": references(b, [_operator_code(b, *code) for code in codes]),
+        "buffers": references(b, [_buffer(b, content) for content in contents]),
+        "description": text(b, description),
+        "metadata": _metadata(b, metadata),
+        "signature_defs": references(b, [_signature(b, s) for s in signatures])
+        if signatures
+        else None,
+    } | written(b, fields)
+    return finish(b, **parts)
+
+
+def written(b: Builder, fields: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Write what is a writer; give numbers as they are."""
+    return {k: v(b) if callable(v) else v for k, v in (fields or {}).items()}
+
+
+def one(*tensors: TensorSpec, **others: Any) -> bytes:
+    """Build a model of one subgraph with these tensors and no operator."""
+    return model(SubgraphSpec(tensors), **others)
+
+
+def _subgraph(
+    b: Builder,
+    graph: SubgraphSpec,
+    contents: list[bytes | None],
+    codes: list[tuple[int, str | None, int]],
+) -> int:
+    tensors = references(b, [_tensor(b, tensor, contents) for tensor in graph.tensors])
+    operators = references(b, [_operator(b, operator, codes) for operator in graph.operators])
+    return table(
+        b,
+        "SubGraph",
+        name=text(b, graph.name),
+        inputs=numbers(b, graph.inputs, "<i4"),
+        outputs=numbers(b, graph.outputs, "<i4"),
+        tensors=tensors,
+        operators=operators,
+    )
+
+
+def _tensor(b: Builder, tensor: TensorSpec, contents: list[bytes | None]) -> int:
+    buffer = tensor.buffer
+    if tensor.data is not None:
+        contents.append(
+            bytes(tensor.data) if isinstance(tensor.data, bytes) else tensor.data.tobytes()
+        )
+        buffer = len(contents) - 1
+    parts = {
+        "name": text(b, tensor.name),
+        "shape": numbers(b, tensor.shape, "<i4"),
+        "shape_signature": numbers(b, tensor.signature, "<i4"),
+        "quantization": _quantization(b, tensor),
+        "type": tensor.type,
+        "buffer": buffer,
+        "is_variable": tensor.is_variable,
+        "has_rank": tensor.has_rank,
+    } | written(b, tensor.fields)
+    return table(b, "Tensor", **parts)
+
+
+def _quantization(b: Builder, tensor: TensorSpec) -> int | None:
+    given = (tensor.scale, tensor.zero_point, tensor.min, tensor.max, tensor.details)
+    if all(value is None for value in given):
+        return None
+    details_type, write = tensor.details or (None, None)
+    return table(
+        b,
+        "QuantizationParameters",
+        details=write(b) if write else None,
+        details_type=details_type,
+        scale=numbers(b, tensor.scale, "<f4"),
+        zero_point=numbers(b, tensor.zero_point, "<i8"),
+        min=numbers(b, tensor.min, "<f4"),
+        max=numbers(b, tensor.max, "<f4"),
+        quantized_dimension=tensor.axis,
+    )
+
+
+def _operator(b: Builder, operator: OperatorSpec, codes: list[tuple[int, str | None, int]]) -> int:
+    code = (operator.code, operator.custom, operator.version)
+    if code not in codes:
+        codes.append(code)
+    parts = {
+        "opcode_index": codes.index(code),
+        "inputs": numbers(b, operator.inputs, "<i4"),
+        "outputs": numbers(b, operator.outputs, "<i4"),
+        "intermediates": numbers(b, operator.intermediates, "<i4"),
+    } | written(b, operator.fields)
+    return table(b, "Operator", **parts)
+
+
+def _operator_code(b: Builder, code: int, custom: str | None, version: int) -> int:
+    return table(
+        b,
+        "OperatorCode",
+        custom_code=text(b, custom),
+        deprecated_builtin_code=min(code, 127),
+        builtin_code=code,
+        version=version,
+    )
+
+
+def _buffer(b: Builder, content: bytes | None) -> int:
+    if content is None:
+        return table(b, "Buffer")
+    # 16-aligned, as the runtime asks of data that it uses in place.
+    b.StartVector(1, len(content), 16)
+    b.head = b.head - len(content)
+    b.Bytes[b.head : b.head + len(content)] = content
+    return table(b, "Buffer", data=b.EndVector())
+
+
+def _metadata(b: Builder, entries: Mapping[str, int] | None) -> int | None:
+    if entries is None:
+        return None
+    names = {name: text(b, name) for name in entries}
+    tables = [table(b, "Metadata", name=names[n], buffer=i) for n, i in entries.items()]
+    return references(b, tables)
+
+
+def _signature(b: Builder, signature: SignatureSpec) -> int:
+    def entries(tensors: Mapping[str, int]) -> int:
+        names = {name: text(b, name) for name in tensors}
+        maps = [table(b, "TensorMap", name=names[n], tensor_index=i) for n, i in tensors.items()]
+        return references(b, maps)
+
+    inputs, outputs = entries(signature.inputs), entries(signature.outputs)
+    return table(
+        b,
+        "SignatureDef",
+        signature_key=text(b, signature.key),
+        inputs=inputs,
+        outputs=outputs,
+        subgraph_index=signature.subgraph,
+    )

@@ -1,0 +1,85 @@
+"""Layouts, found by probing the generated accessors, against what the compiler wrote elsewhere."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+import pytest
+import tflite
+
+from tflite_quant import TensorType, schema
+from tflite_quant.layout import Kind, Layout
+
+LAYOUTS = [value for value in vars(schema).values() if isinstance(value, Layout)]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+def test_layouts_are_what_the_generated_builders_write(layout: Layout) -> None:
+    """The functions that write a table name slot, type and default in another place."""
+    source = inspect.getsource(inspect.getmodule(getattr(tflite, layout.name)))  # type: ignore[arg-type]
+    written = re.findall(
+        rf"def {layout.name}Add(\w+)\(.*\n.*Prepend(\w+)Slot\((\d+), .*, (\S+)\)", source
+    )
+    assert len(written) == len(layout.fields)
+    by_entry = {field.entry: field for field in layout.fields}
+    for name, kind, slot, default in written:
+        field = by_entry[4 + 2 * int(slot)]
+        assert field.name.replace("_", "") == name.lower()
+        if kind == "UOffsetTRelative":
+            assert field.kind is not Kind.NUMBER
+        else:
+            assert field.kind is Kind.NUMBER
+            assert field.dtype == kind.lower()
+            assert field.default == float(default)
+
+
+def test_vectors_have_the_types_that_the_schema_gives() -> None:
+    """By hand, from schema.fbs: no function that writes a table tells what a vector holds."""
+    types = {
+        (layout.name, field.name): field.dtype.str
+        for layout in LAYOUTS
+        for field in layout.fields
+        if field.kind is Kind.VECTOR
+    }
+    assert types[("Tensor", "shape")] == "<i4"
+    assert types[("QuantizationParameters", "scale")] == "<f4"
+    assert types[("QuantizationParameters", "zero_point")] == "<i8"
+    assert types[("Buffer", "data")] == "|u1"
+    assert types[("SubGraph", "tensors")] == "<u4"
+
+
+def test_every_table_of_the_schema_can_be_probed() -> None:
+    """So that an upgrade of package `tflite` that brings a new kind of accessor is noticed."""
+    tables = [
+        cls for cls in vars(tflite).values() if isinstance(cls, type) and hasattr(cls, "GetRootAs")
+    ]
+    assert len(tables) > 100
+    for cls in tables:
+        entries = [field.entry for field in schema.layout_of(cls).fields]
+        # Fields that the schema has given up leave gaps.
+        assert len(set(entries)) == len(entries), cls.__name__
+        assert all(entry in range(4, 100, 2) for entry in entries), cls.__name__
+
+
+class TestTensorType:
+    def test_numbers_are_the_schemas(self) -> None:
+        for name, number in vars(tflite.TensorType).items():
+            if not name.startswith("_"):
+                assert TensorType[name] == number
+
+    def test_an_unknown_number_is_kept(self) -> None:
+        assert TensorType(41) == 41
+        assert TensorType(41).name == "TensorType(41)"
+        assert repr(TensorType(-3)) == "<TensorType.TensorType(-3): -3>"
+        assert TensorType(41) not in list(TensorType)
+
+    def test_what_is_no_number_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="is not a valid TensorType"):
+            TensorType("INT8")  # type: ignore[arg-type]
+
+
+def test_builtin_operators() -> None:
+    assert schema.builtin_operator_name(tflite.BuiltinOperator.CONV_2D) == "CONV_2D"
+    assert schema.builtin_operator_name(tflite.BuiltinOperator.CUSTOM) == "CUSTOM"
+    assert schema.builtin_operator_name(100_000) == "BuiltinOperator(100000)"

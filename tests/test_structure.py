@@ -1,0 +1,200 @@
+"""Broken structures: each is refused when the model is opened, and the message says where."""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+import pytest
+import tflite
+
+import build
+import tflite_quant as tq
+
+RELU = build.OperatorSpec(tflite.BuiltinOperator.RELU, [0], [1])
+TWO = build.SubgraphSpec(
+    [
+        build.constant(np.arange(4, dtype=np.int8), [0.5], [0], name="first"),
+        build.TensorSpec("second"),
+    ],
+    [0],
+    [1],
+    [RELU],
+    "main",
+)
+MODEL = build.model(
+    TWO, signatures=[build.SignatureSpec("s", {"x": 0}, {"y": 1})], metadata={"m": 1}
+)
+
+
+def refusal(content: bytes) -> str:
+    with pytest.raises(tq.CorruptModelError) as caught:
+        tq.open(content)
+    return str(caught.value)
+
+
+def patched(position: int, kind: str, value: int) -> bytes:
+    content = bytearray(MODEL)
+    struct.pack_into("<" + kind, content, position, value)
+    return bytes(content)
+
+
+def number(position: int, kind: str = "I") -> int:
+    return int(struct.unpack_from("<" + kind, MODEL, position)[0])
+
+
+def field(table: int, slot: int) -> int:
+    """Give the position of a field of a table of `MODEL`."""
+    vtable = table - number(table, "i")
+    return table + number(vtable + 4 + 2 * slot, "H")
+
+
+def target(position: int) -> int:
+    return position + number(position)
+
+
+ROOT = target(0)
+SUBGRAPH = target(target(field(ROOT, 2)) + 4)
+SECOND = target(target(field(SUBGRAPH, 0)) + 8)
+"""The second tensor."""
+
+
+def test_the_unpatched_model_opens() -> None:
+    with tq.open(MODEL) as model:
+        assert [tensor.name for tensor in model.tensors] == ["first", "second"]
+
+
+@pytest.mark.parametrize(
+    ("position", "kind", "value", "message"),
+    [
+        (0, "I", 0xFFFFFFF0, "the model: the table is past the end of the file"),
+        (0, "I", ROOT + 1, "the model: the table is not aligned"),
+        (0, "I", len(MODEL), "the model: the table is past the end of the file"),
+        (ROOT, "i", -(2**31), "the model: the vtable is not in the file"),
+        (ROOT, "i", 2**31 - 1, "the model: the vtable is not in the file"),
+        (ROOT, "i", 1, "the model: the vtable is not aligned"),
+        (ROOT - number(ROOT, "i"), "H", 0xFFFE, "the vtable runs past the end of the file"),
+        (field(ROOT, 2), "I", 0xFFFFFFF0, "the model: 'subgraphs' is past the end of the file"),
+        (field(ROOT, 2), "I", 6, "the model: 'subgraphs' is not aligned"),
+        (target(field(ROOT, 2)), "I", 0xFFFFFFFF, "the model: 'subgraphs' runs past the end"),
+        (target(field(SUBGRAPH, 0)) + 8, "I", 2**31, "subgraph 0, tensor 1: the table is past"),
+        (field(SECOND, 3), "I", 4_294_901_760, "subgraph 0, tensor 1: 'name' is past the end"),
+        (target(field(SECOND, 3)), "I", 2**30, "subgraph 0, tensor 1: 'name' runs past the end"),
+        (
+            SECOND - number(SECOND, "i") + 4,
+            "H",
+            0xFFFF,
+            "tensor 1: 'shape' is past the end|aligned",
+        ),
+    ],
+)
+def test_offsets(position: int, kind: str, value: int, message: str) -> None:
+    text = refusal(patched(position, kind, value))
+    assert any(part in text for part in message.split("|")), text
+    assert f"of {len(MODEL):_})" in text
+
+
+@pytest.mark.parametrize("cut", range(8, len(MODEL)))
+def test_a_model_cut_short_opens_whole_or_is_refused(cut: int) -> None:
+    try:
+        model = tq.open(MODEL[:cut])
+    except tq.TFLiteError:
+        return
+    assert model.get_tensor_details()[0]["name"] == "first"
+    assert model.tensors[0].data.tolist() == [0, 1, 2, 3]
+
+
+def test_one_vector_shared_by_many_tables_is_no_bomb() -> None:
+    """Ten thousand subgraphs that all name one long vector of tensors."""
+    b = build.start()
+    one = build.table(b, "Tensor", type=9)
+    tensors = build.references(b, [one] * 10_000)
+    graph = build.table(b, "SubGraph", tensors=tensors)
+    content = build.finish(b, version=3, subgraphs=build.references(b, [graph] * 10_000))
+    assert "overlap" in refusal(content)
+
+
+class TestIndices:
+    def test_no_subgraph(self) -> None:
+        assert "the model has no subgraph" in refusal(build.model())
+
+    def test_buffer(self) -> None:
+        text = refusal(build.one(build.TensorSpec(buffer=7)))
+        assert text == "subgraph 0, tensor 0: 'buffer' is 7, but there are 1"
+
+    def test_a_model_without_buffers_has_none_to_read(self) -> None:
+        b = build.start()
+        tensors = build.references(b, [build.table(b, "Tensor", type=9)])
+        graph = build.table(b, "SubGraph", tensors=tensors)
+        tensor = tq.open(build.finish(b, subgraphs=build.references(b, [graph]))).tensors[0]
+        assert (tensor.is_constant, tensor.buffer.nbytes, tensor.buffer.offset) == (False, 0, 0)
+        assert repr(tensor.buffer) == "Buffer(0, 0 bytes at 0)"
+
+    def test_metadata(self) -> None:
+        text = refusal(build.one(build.TensorSpec(), metadata={"m": 9}))
+        assert text == "metadata entry 0: 'buffer' is 9, but there are 1"
+
+    @pytest.mark.parametrize("index", [-1, 2])
+    def test_inputs_of_a_subgraph(self, index: int) -> None:
+        graph = build.SubgraphSpec(TWO.tensors, [0, index])
+        expected = f"subgraph 0: 'inputs' has tensor {index}, but the subgraph has 2 tensors"
+        assert refusal(build.model(graph)) == expected
+
+    def test_outputs_of_a_later_subgraph(self) -> None:
+        graph = build.SubgraphSpec([build.TensorSpec()], [0], [1])
+        text = refusal(build.model(TWO, graph))
+        assert text == "subgraph 1: 'outputs' has tensor 1, but the subgraph has 1 tensors"
+
+    @pytest.mark.parametrize("index", [-2, 2])
+    def test_inputs_of_an_operator(self, index: int) -> None:
+        graph = build.SubgraphSpec(
+            TWO.tensors, operators=[RELU, build.OperatorSpec(19, [0], [index])]
+        )
+        text = refusal(build.model(graph))
+        assert text.startswith(f"subgraph 0, operator 1: 'outputs' has tensor {index}")
+
+    def test_operator_code(self) -> None:
+        graph = build.SubgraphSpec(
+            TWO.tensors, operators=[build.OperatorSpec(19, [0], [1], fields={"opcode_index": 5})]
+        )
+        text = refusal(build.model(graph))
+        assert text == "subgraph 0, operator 0: 'opcode_index' is 5, but there are 1"
+
+    def test_signatures(self) -> None:
+        text = refusal(build.model(TWO, signatures=[build.SignatureSpec("s", {}, {}, 3)]))
+        assert text == "signature 0: 'subgraph_index' is 3, but there are 1"
+        text = refusal(build.model(TWO, signatures=[build.SignatureSpec("s", {"a": 1}, {"b": 2})]))
+        assert text == "signature 0, output 0: 'tensor_index' is 2, but there are 2"
+
+
+class TestBuffersOutsideTheFlatbuffer:
+    def content(self, offset: int, size: int) -> bytes:
+        """Give a model whose buffer 1 lies at an offset; 16 bytes stand after the flatbuffer."""
+        b = build.start()
+        shape = build.numbers(b, [4], "<i4")
+        tensor = build.table(b, "Tensor", type=9, buffer=1, shape=shape)
+        graph = build.table(b, "SubGraph", tensors=build.references(b, [tensor]))
+        empty, outside = (
+            build.table(b, "Buffer"),
+            build.table(b, "Buffer", offset=offset, size=size),
+        )
+        buffers = build.references(b, [empty, outside])
+        subgraphs = build.references(b, [graph])
+        return build.finish(b, subgraphs=subgraphs, buffers=buffers) + bytes(range(16))
+
+    def test_are_read(self) -> None:
+        end = len(self.content(8, 4))
+        tensor = tq.open(self.content(end - 8, 4)).tensors[0]
+        assert tensor.data.tolist() == [8, 9, 10, 11]
+        assert tensor.buffer.offset == end - 8
+
+    @pytest.mark.parametrize("offset", [0, 1])
+    def test_offsets_0_and_1_mean_none(self, offset: int) -> None:
+        assert not tq.open(self.content(offset, 4)).tensors[0].is_constant
+
+    @pytest.mark.parametrize(
+        ("offset", "size"), [(2**40, 4), (2**64 - 1, 4), (8, 2**64 - 1), (8, 2**63), (100, 10**6)]
+    )
+    def test_are_checked(self, offset: int, size: int) -> None:
+        text = refusal(self.content(offset, size))
+        assert text.startswith(f"buffer 1: its {size:_} bytes run past the end of the file")

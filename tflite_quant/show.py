@@ -1,0 +1,297 @@
+"""What `tflite-quant show` prints: the tensors of a model, as tables or as plain data for JSON.
+
+Tables are drawn by package `rich`, an optional extra; the data needs nothing. Names come from
+strangers: what is not printable is shown escaped, so that no file can steer a terminal.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import TFLiteError
+from .model import Model
+from .quantization import NotQuantized, PerAxis, PerTensor, Quantization, UnknownScheme
+from .subgraph import Subgraph
+from .tensor import Tensor
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+__all__ = ["model_data", "model_tables", "tensor_data", "tensor_tables"]
+
+
+def model_data(model: Model, subgraphs: Sequence[Subgraph]) -> dict[str, Any]:
+    """Give what JSON shows of a model.
+
+    Parameters
+    ----------
+    model : Model
+    subgraphs : sequence of Subgraph
+        Those to show.
+
+    Returns
+    -------
+    dict
+        Of numbers, strings, lists and dictionaries. Scales are the exact values of their float32;
+        what JSON has no number for is a string: "nan", "inf", "-inf".
+    """
+    return {
+        "file": model.name,
+        "version": model.version,
+        "description": model.description,
+        "subgraphs": [
+            {
+                "index": subgraph.index,
+                "name": subgraph.name,
+                "inputs": [tensor.index for tensor in subgraph.inputs],
+                "outputs": [tensor.index for tensor in subgraph.outputs],
+                "tensors": [_tensor_data(tensor) for tensor in subgraph.tensors],
+            }
+            for subgraph in subgraphs
+        ],
+    }
+
+
+def tensor_data(tensor: Tensor) -> dict[str, Any]:
+    """Give what JSON shows of one tensor: as in `model_data`, with its values.
+
+    Beside the stored values in "data" stand the real ones in "real"; each is null where it cannot
+    be had, and "data_error" or "real_error" says why.
+    """
+    values: dict[str, Any] = {}
+    for key, read in (("data", lambda: tensor.data), ("real", tensor.dequantize)):
+        try:
+            values[key] = _plain(read())
+        except TFLiteError as error:
+            values |= {key: None, f"{key}_error": str(error)}
+    return _tensor_data(tensor) | values
+
+
+def _tensor_data(tensor: Tensor) -> dict[str, Any]:
+    return {
+        "index": tensor.index,
+        "name": tensor.name,
+        "type": tensor.type.name,
+        "shape": list(tensor.shape),
+        "shape_signature": list(tensor.shape_signature),
+        "bytes": tensor.nbytes,
+        "buffer": tensor.buffer.index,
+        "constant": tensor.is_constant,
+        "variable": tensor.is_variable,
+        "quantization": _quantization_data(tensor.quantization),
+    }
+
+
+def _quantization_data(quantization: Quantization) -> dict[str, Any]:
+    data: dict[str, Any] = {"scheme": quantization.scheme}
+    match quantization:
+        case PerTensor():
+            data |= {
+                "scale": [_number(quantization.scale)],
+                "zero_point": [quantization.zero_point],
+                "axis": quantization.quantized_dimension,
+            }
+        case PerAxis() | UnknownScheme():
+            data |= {
+                "scale": _plain(quantization.scales),
+                "zero_point": _plain(quantization.zero_points),
+                "axis": quantization.axis,
+            }
+        case NotQuantized():
+            pass
+    if isinstance(quantization, UnknownScheme):
+        data["details"] = {"type": quantization.details_type, "name": quantization.name}
+    for key, values in (("min", quantization.min), ("max", quantization.max)):
+        if values is not None:
+            data[key] = _plain(values)
+    return data
+
+
+def _plain(values: NDArray[Any]) -> Any:
+    """Turn an array into nested lists of what JSON can hold."""
+    if values.dtype.kind == "c":
+        values = np.stack([values.real, values.imag], axis=-1)
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        values = np.vectorize(_number, otypes=[object])(values)
+    return values.tolist()
+
+
+def _number(value: float) -> float | str:
+    return float(value) if math.isfinite(value) else str(float(value))
+
+
+def model_tables(
+    model: Model, subgraphs: Sequence[Subgraph], width: int | None = None
+) -> Iterator[RenderableType]:
+    """Give a line about a model, then for each subgraph a line and a table of its tensors.
+
+    Parameters
+    ----------
+    model : Model
+    subgraphs : sequence of Subgraph
+        Those to show.
+    width : int, optional
+        Columns there are; a wider table is given as two lines a tensor, its name on the first.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        Package `rich` is not installed.
+    """
+    from rich.text import Text  # noqa: PLC0415  # an optional extra
+
+    about = f", {_printable(model.description)}" if model.description else ""
+    yield Text(f"{_printable(model.name or 'model')}: schema version {model.version}{about}")
+    for subgraph in subgraphs:
+        name = f" {_printable(subgraph.name)}" if subgraph.name else ""
+        inputs, outputs = ([t.index for t in end] for end in (subgraph.inputs, subgraph.outputs))
+        yield Text(f"\nsubgraph {subgraph.index}{name}: inputs {inputs}, outputs {outputs}")
+        rows = [_row(tensor) for tensor in subgraph.tensors]
+        if width is not None and sum(_widths([_TITLES, *rows])) + 2 * len(_TITLES) > width:
+            yield Text(_stacked(rows))
+        else:
+            yield _table(_TITLES, rows)
+
+
+_TITLES = ("", "name", "type", "shape", "bytes", "scheme", "scale", "zero point", "axis")
+_RIGHT = ("", "bytes", "zero point", "axis")
+
+
+_STACKED = ("type", "shape", "bytes", "scheme and axis", "scale", "zero point")
+
+
+def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
+    return [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+
+def _stacked(rows: Sequence[tuple[str, ...]]) -> str:
+    """Lay rows out in two lines each: the name, then everything else in columns."""
+    cells = [
+        (index, kind, shape, size, f"{scheme} {axis}".strip(), scale, zero)
+        for index, _, kind, shape, size, scheme, scale, zero, axis in rows
+    ]
+    widths = _widths(cells) if cells else []
+    lines = []
+    for row, (index, *others) in zip(rows, cells, strict=True):
+        columns = (
+            cell.rjust(width) if title in _RIGHT else cell.ljust(width)
+            for title, cell, width in zip(_STACKED, others, widths[1:], strict=True)
+        )
+        lines += [
+            f"{index:>{widths[0]}} {row[1]}",
+            f"{'':{widths[0]}} {' '.join(columns)}".rstrip(),
+        ]
+    return "\n".join(lines)
+
+
+def tensor_tables(tensor: Tensor) -> Iterator[RenderableType]:
+    """Give a table of all there is to know of a tensor, one of its scales, and its values.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        Package `rich` is not installed.
+    """
+    from rich.text import Text  # noqa: PLC0415  # an optional extra
+
+    facts = {k: v for k, v in _tensor_data(tensor).items() if k != "quantization"}
+    quantization = _quantization_data(tensor.quantization)
+    lists = {k: v for k, v in quantization.items() if isinstance(v, list)}
+    facts |= {k: v for k, v in quantization.items() if k not in lists}
+    yield _table(("", " "), ((key, _fact(value)) for key, value in facts.items()))
+    if lists:
+        yield _table(("", *lists), _columns(lists))
+    for title, read in (("data", lambda: tensor.data), ("real", tensor.dequantize)):
+        try:
+            yield Text(f"\n{title}:\n{np.array2string(read(), threshold=100)}")
+        except TFLiteError as error:
+            yield Text(f"\n{title}: {_printable(str(error))}")
+
+
+def _fact(value: object) -> str:
+    return "" if value is None else _printable(str(value))
+
+
+def _columns(lists: dict[str, list[Any]]) -> Iterator[tuple[str, ...]]:
+    """Give a row for each scale; lists that are shorter end early."""
+    for index in range(max(map(len, lists.values()))):
+        cells = (_cell(v[index]) if index < len(v) else "" for v in lists.values())
+        yield (str(index), *cells)
+
+
+def _cell(value: float | str) -> str:
+    """Show a float32 with the fewest digits that read back."""
+    return str(np.float32(value)) if isinstance(value, float) else str(value)
+
+
+def _table(titles: Sequence[str], rows: Iterable[tuple[str, ...]]) -> Table:
+    from rich.box import SIMPLE_HEAD  # noqa: PLC0415  # an optional extra
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        show_header=bool("".join(titles).strip()),
+        padding=(0, 1, 0, 0),
+    )
+    for title in titles:
+        # A long word must break rather than vanish.
+        table.add_column(title, overflow="fold", justify="right" if title in _RIGHT else "left")
+    for row in rows:
+        # Text, not str: rich would read brackets in a name as markup.
+        table.add_row(*map(Text, row))
+    return table
+
+
+def _row(tensor: Tensor) -> tuple[str, ...]:
+    scale, zero_point, axis = _parameters(tensor.quantization)
+    shape, signature = tensor.shape, tensor.shape_signature
+    return (
+        str(tensor.index),
+        _printable(tensor.name),
+        tensor.type.name,
+        _dimensions(shape) + ("" if signature == shape else f" ({_dimensions(signature)})"),
+        "" if tensor.nbytes is None else str(tensor.nbytes),
+        "" if isinstance(tensor.quantization, NotQuantized) else tensor.quantization.scheme,
+        scale,
+        zero_point,
+        axis,
+    )
+
+
+def _dimensions(shape: tuple[int, ...]) -> str:
+    return f"[{','.join(map(str, shape))}]"
+
+
+def _parameters(quantization: Quantization) -> tuple[str, str, str]:
+    """Say scale, zero point and axis in a few words each."""
+    match quantization:
+        case PerTensor():
+            return str(np.float32(quantization.scale)), str(quantization.zero_point), ""
+        case PerAxis():
+            scales, zeros = quantization.scales, quantization.zero_points
+            return f"{scales.size} {_range(scales)}", _range(zeros), str(quantization.axis)
+        case UnknownScheme():
+            return quantization.name, "", ""
+        case NotQuantized():
+            return "", "", ""
+
+
+def _range(values: NDArray[Any]) -> str:
+    """Say between which two numbers the values lie: 'in [0.0011, 0.0173]'."""
+    if not values.size:
+        return "none"
+    low, high = values.min(), values.max()
+    return f"{low:.4g}" if low == high else f"in [{low:.4g}, {high:.4g}]"
+
+
+def _printable(text: str) -> str:
+    """Escape what a terminal might obey instead of show."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

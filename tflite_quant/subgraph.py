@@ -1,0 +1,196 @@
+"""A subgraph and its operators.
+
+Both are views: an object knows which row of the model's columns it is, and reads when asked.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from .flatbuffer import Tables
+from .schema import builtin_operator_name
+from .structure import Access
+from .tensor import Tensor
+
+__all__ = ["Operator", "Subgraph", "counted"]
+
+
+class Subgraph:
+    """One graph of operators and tensors.
+
+    `subgraph[3]` gives a tensor by index, `subgraph["name"]` by name.
+
+    Attributes
+    ----------
+    index : int
+    """
+
+    def __init__(self, index: int, access: Access) -> None:
+        self.index = index
+        self._access = access
+
+    def __repr__(self) -> str:
+        return (
+            f"Subgraph({self.index}, {self.name!r}, {counted(self.tensors, 'tensor')}, "
+            f"{counted(self.operators, 'operator')})"
+        )
+
+    @property
+    def name(self) -> str:
+        """The subgraph's name; empty if it has none."""
+        return self._access.structure.subgraphs.string("name", self.index) or ""
+
+    @cached_property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All tensors, by index."""
+        start, end = self._access.structure.tensor_bounds[self.index : self.index + 2].tolist()
+        return tuple(
+            Tensor(self.index, row - start, row, self._access) for row in range(start, end)
+        )
+
+    @cached_property
+    def operators(self) -> tuple[Operator, ...]:
+        """All operators, in the order in which they run."""
+        start, end = self._access.structure.operator_bounds[self.index : self.index + 2].tolist()
+        return tuple(Operator(self, row - start, row, self._access) for row in range(start, end))
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """The tensors that are fed in."""
+        return self._listed("inputs")
+
+    @property
+    def outputs(self) -> tuple[Tensor, ...]:
+        """The tensors that are the result."""
+        return self._listed("outputs")
+
+    def _listed(self, field: str) -> tuple[Tensor, ...]:
+        indices = self._access.structure.subgraphs.vector(field, self.index).tolist()
+        return tuple(self.tensors[index] for index in indices)
+
+    @cached_property
+    def _indices(self) -> dict[str, list[int]]:
+        """The indices of the tensors of each name."""
+        start, end = self._access.structure.tensor_bounds[self.index : self.index + 2].tolist()
+        indices: dict[str, list[int]] = {}
+        names = self._access.structure.tensors.strings("name", slice(start, end))
+        for index, name in enumerate(names):
+            indices.setdefault(name, []).append(index)
+        return indices
+
+    def __getitem__(self, key: str | int) -> Tensor:
+        """Give a tensor by its name or index.
+
+        Raises
+        ------
+        KeyError
+            No tensor has the name, or several have; the message has the nearest names, or the
+            indices.
+        IndexError
+            There are not so many tensors.
+        """
+        if not isinstance(key, str):
+            try:
+                return self.tensors[key]
+            except IndexError:
+                count = counted(self.tensors, "tensor")
+                raise IndexError(f"no tensor {key}: subgraph {self.index} has {count}") from None
+        indices = self._indices.get(key, [])
+        if len(indices) == 1:
+            return self.tensors[indices[0]]
+        if indices:
+            raise KeyError(f"tensors {indices} of subgraph {self.index} have the name {key!r}")
+        import difflib  # noqa: PLC0415  # a tenth of this library's import time, for a rare error
+
+        near = difflib.get_close_matches(key, self._indices, n=3)
+        hint = f"; the nearest are {near}" if near else ""
+        raise KeyError(f"subgraph {self.index} has no tensor {key!r}{hint}")
+
+
+class Operator:
+    """One step of a subgraph.
+
+    Attributes
+    ----------
+    subgraph : Subgraph
+    index : int
+        The operator's index in the subgraph.
+    """
+
+    def __init__(self, subgraph: Subgraph, index: int, row: int, access: Access) -> None:
+        self.subgraph = subgraph
+        self.index = index
+        self._row = row
+        self._access = access
+
+    def __repr__(self) -> str:
+        def indices(tensors: tuple[Tensor | None, ...]) -> list[int]:
+            return [-1 if tensor is None else tensor.index for tensor in tensors]
+
+        custom = "" if self.custom_name is None else f" {self.custom_name!r}"
+        return (
+            f"Operator({self.index}, {self.name}{custom}, version {self.version}, "
+            f"inputs {indices(self.inputs)}, outputs {indices(self.outputs)})"
+        )
+
+    @property
+    def _tables(self) -> Tables:
+        return self._access.structure.operators
+
+    @property
+    def _code(self) -> tuple[Tables, int]:
+        index = self._tables.number("opcode_index", self._row)
+        return self._access.structure.operator_codes, index
+
+    @property
+    def code(self) -> int:
+        """The number of the builtin operator.
+
+        It was a byte once; of that field and the wider one that replaced it, the larger counts
+        (google-ai-edge/LiteRT, tflite/converter/schema/schema_utils.cc, GetBuiltinCode).
+        """
+        codes, index = self._code
+        fields = ("builtin_code", "deprecated_builtin_code")
+        return max(int(codes.number(field, index)) for field in fields)
+
+    @property
+    def name(self) -> str:
+        """The name of the builtin operator, such as CONV_2D; CUSTOM for all others."""
+        return builtin_operator_name(self.code)
+
+    @property
+    def custom_name(self) -> str | None:
+        """The name of a custom operator; None for a builtin one."""
+        codes, index = self._code
+        return codes.string("custom_code", index)
+
+    @property
+    def version(self) -> int:
+        """The version of the operator."""
+        codes, index = self._code
+        return int(codes.number("version", index))
+
+    @property
+    def inputs(self) -> tuple[Tensor | None, ...]:
+        """The tensors it reads; None where it leaves out an optional one."""
+        return self._listed("inputs")
+
+    @property
+    def outputs(self) -> tuple[Tensor | None, ...]:
+        """The tensors it writes."""
+        return self._listed("outputs")
+
+    @property
+    def intermediates(self) -> tuple[Tensor | None, ...]:
+        """Tensors that carry the parameters of what it computes inside, as in an LSTM."""
+        return self._listed("intermediates")
+
+    def _listed(self, field: str) -> tuple[Tensor | None, ...]:
+        tensors = self.subgraph.tensors
+        indices = self._tables.vector(field, self._row).tolist()
+        return tuple(None if index < 0 else tensors[index] for index in indices)
+
+
+def counted(things: tuple[object, ...], word: str) -> str:
+    """Say how many things there are: '1 tensor', '2 tensors'."""
+    return f"{len(things)} {word}" if len(things) == 1 else f"{len(things)} {word}s"
