@@ -7,12 +7,13 @@ change.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .flatbuffer import Vectors
+from .columns import Vectors
 from .schema import TensorType
 from .structure import Structure
 
@@ -47,7 +48,6 @@ _TYPES: dict[int, type] = {
 
 _FLOAT32 = np.dtype(np.float32)
 _INT32 = np.dtype(np.int32)
-_NO_AXIS = np.zeros(1, np.int32)
 
 
 def tensor_details(structure: Structure, subgraph: int) -> list[dict[str, Any]]:
@@ -70,12 +70,14 @@ def tensor_details(structure: Structure, subgraph: int) -> list[dict[str, Any]]:
     """
     tensors = structure.tensors
     rows = slice(*structure.tensor_bounds[subgraph : subgraph + 2].tolist())
+    places = structure.quantization_rows[rows]
+    parameters = _parameters(structure, places)
     columns = zip(
         tensors.strings("name", rows),
         tensors.vectors("shape").at(rows).split(_INT32),
         _signatures(structure, rows).split(_INT32),
-        (_TYPES.get(number, np.void) for number in tensors.numbers("type")[rows].tolist()),
-        *_parameters(structure, rows),
+        tensors.numbers("type")[rows].tolist(),
+        (next(parameters) if has else _no_parameters() for has in (places >= 0).tolist()),
         strict=True,
     )
     return [
@@ -84,26 +86,12 @@ def tensor_details(structure: Structure, subgraph: int) -> list[dict[str, Any]]:
             "index": index,
             "shape": shape,
             "shape_signature": signature,
-            "dtype": dtype,
+            "dtype": _TYPES.get(type, np.void),
             "quantization": pair,
-            "quantization_parameters": {
-                "scales": scales,
-                "zero_points": zeros,
-                "quantized_dimension": axis,
-                "block_size": 0,
-            },
+            "quantization_parameters": quantization,
             "sparsity_parameters": {},
         }
-        for index, (
-            name,
-            shape,
-            signature,
-            dtype,
-            pair,
-            scales,
-            zeros,
-            axis,
-        ) in enumerate(columns)
+        for index, (name, shape, signature, type, (pair, quantization)) in enumerate(columns)
     ]
 
 
@@ -122,25 +110,55 @@ def _signatures(structure: Structure, rows: slice) -> Vectors:
     return signatures.where((signatures.lengths != 0) & ~constant, shapes)
 
 
-def _parameters(
-    structure: Structure, rows: slice
-) -> tuple[list[tuple[float, int]], list[NDArray[Any]], list[NDArray[Any]], list[int]]:
-    """Give for each tensor the scale and zero point if it has one of each, all of them, the axis.
+_Parameters = tuple[tuple[float, int], dict[str, Any]]
+"""The scale and zero point if there is one of each, else (0.0, 0); and all parameters."""
+
+
+def _parameters(structure: Structure, places: NDArray[np.int64]) -> Iterator[_Parameters]:
+    """Give the parameters of those tensors that have any.
 
     Where there are no scales, LiteRT takes zero points and axis for absent, too. Its zero points
     are int32: of a file's 64 bits it keeps the lower half.
 
     Source: google-ai-edge/LiteRT, tflite/core/interpreter_builder.cc, ParseQuantization.
+
+    Parameters
+    ----------
+    structure : Structure
+    places : ndarray of int64, shape (tensors,)
+        The row in `quantizations` of each tensor, rising, -1 for none.
     """
-    tables, places = structure.quantizations, structure.quantization_rows[rows]
-    scales, zeros = tables.vectors("scale"), tables.vectors("zero_point")
+    own = places[places >= 0]
+    rows = slice(int(own[0]), int(own[-1]) + 1) if own.size else slice(0)
+    tables = structure.quantizations
+    scales, zeros = tables.vectors("scale").at(rows), tables.vectors("zero_point").at(rows)
     having = scales.lengths != 0
-    axes = tables.numbers("quantized_dimension") * having
-    # Row -1, of tensors that have no table, is the 0 at the end.
-    axes = np.concatenate([axes, _NO_AXIS])[places]
-    scales, zeros = scales.spread(places), zeros.where(having).spread(places)
-    is_pair = (scales.lengths == 1) & (zeros.lengths == 1)
-    first_scales = np.where(is_pair, scales.first(_FLOAT32), 0).tolist()
-    first_zeros = np.where(is_pair, zeros.first(_INT32), 0).tolist()
-    pairs = list(zip(first_scales, first_zeros, strict=True))
-    return pairs, scales.split(_FLOAT32), zeros.split(_INT32), axes.tolist()
+    zeros = zeros.where(having)
+    columns = zip(
+        scales.split(_FLOAT32),
+        zeros.split(_INT32),
+        (tables.numbers("quantized_dimension")[rows] * having).tolist(),
+        ((scales.lengths == 1) & (zeros.lengths == 1)).tolist(),
+        strict=True,
+    )
+    return (
+        (
+            (scale.item(), zero.item()) if is_pair else (0.0, 0),
+            {
+                "scales": scale,
+                "zero_points": zero,
+                "quantized_dimension": axis,
+                "block_size": 0,
+            },
+        )
+        for scale, zero, axis, is_pair in columns
+    )
+
+
+def _no_parameters() -> _Parameters:
+    return (0.0, 0), {
+        "scales": np.empty(0, np.float32),
+        "zero_points": np.empty(0, np.int32),
+        "quantized_dimension": 0,
+        "block_size": 0,
+    }

@@ -12,8 +12,9 @@ from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["Field", "Kind", "Layout", "Stack", "stack"]
+__all__ = ["Field", "Kind", "Layout", "Shape", "Stack", "shape", "stack"]
 
 _UINT32 = np.dtype("<u4")
 
@@ -49,6 +50,16 @@ class Field(NamedTuple):
     dtype: np.dtype[Any] = _UINT32
     default: float = 0
 
+    @property
+    def width(self) -> int:
+        """How many bytes the field takes in its table."""
+        return self.dtype.itemsize if self.kind is Kind.NUMBER else 4
+
+    @property
+    def element_width(self) -> int:
+        """How many bytes an element of the vector, or a character of the string, takes."""
+        return self.dtype.itemsize if self.kind is Kind.VECTOR else 1
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Layout:
@@ -67,8 +78,8 @@ class Layout:
 
 
 _ROWS = ((Kind.VECTOR, Kind.STRING), (Kind.TABLE,), (Kind.NUMBER,))
-_NEVER = np.int64(1 << 16)
-"""An entry past the end of every vtable."""
+_NO_FIELD = Field("", Kind.NUMBER, 1 << 16, np.dtype("u1"))
+"""Stands where a layout has no field; its entry is past the end of every vtable."""
 
 
 class Stack:
@@ -79,13 +90,14 @@ class Stack:
 
     Attributes
     ----------
+    fields : list of list of Field
+        For each layout, the field of each row.
     rows : list of dict
         For each layout, the row of each field by name.
     vectors, references : int
         How many rows are vectors and strings; how many are references of any kind.
-    entries, widths, alignments, element_widths : ndarray of int64, shape (rows, layouts)
-        The vtable entries; the bytes that a field takes in its table; one less than what its
-        position must be a multiple of; the bytes of one element of a vector or string.
+    element_widths : ndarray of int64, shape (vectors, layouts)
+        The bytes of one element of each vector or string.
     """
 
     def __init__(self, layouts: tuple[Layout, ...]) -> None:
@@ -93,26 +105,58 @@ class Stack:
             [[f for f in lay.fields if f.kind in kinds] for lay in layouts] for kinds in _ROWS
         ]
         heights = [max(map(len, columns)) for columns in by_kind]
-        starts = (0, heights[0], heights[0] + heights[1])
-        self.vectors, self.references = starts[1:]
-        self.rows: list[dict[str, int]] = [{} for _ in layouts]
-        self.entries = np.full((sum(heights), len(layouts)), _NEVER)
-        self.widths = np.full_like(self.entries, 4)
-        self.element_widths = np.ones((self.vectors, len(layouts)), np.int64)
-        for start, columns in zip(starts, by_kind, strict=True):
+        self.vectors, self.references = heights[0], heights[0] + heights[1]
+        self.fields: list[list[Field]] = [[] for _ in layouts]
+        for height, columns in zip(heights, by_kind, strict=True):
             for column, fields in enumerate(columns):
-                for row, field in enumerate(fields, start):
-                    self._place(field, row, column)
-        # 8-byte numbers are only 4-aligned where a builder wrote no padding before them.
-        self.alignments = np.minimum(self.widths, 4) - 1
+                self.fields[column] += fields + [_NO_FIELD] * (height - len(fields))
+        self.rows = [{field.name: row for row, field in enumerate(c)} for c in self.fields]
+        widths = [[field.element_width for field in c[: self.vectors]] for c in self.fields]
+        self.element_widths = np.array(widths, np.int64).T
 
-    def _place(self, field: Field, row: int, column: int) -> None:
-        self.rows[column][field.name] = row
-        self.entries[row, column] = field.entry
-        if field.kind is Kind.NUMBER:
-            self.widths[row, column] = field.dtype.itemsize
-        elif field.kind is Kind.VECTOR:
-            self.element_widths[row, column] = field.dtype.itemsize
+
+class Shape(NamedTuple):
+    """What one vtable says to one layout.
+
+    Attributes
+    ----------
+    offsets : ndarray of int64, shape (rows,)
+        Where in a table the field of each row lies, 0 if it is absent.
+    present : tuple of (int, Field)
+        Offset and field, for those that are there.
+    extent : int
+        How many bytes from the table's start its last field ends.
+    unaligned : int or None
+        The row of a field that does not lie where its width asks for.
+    """
+
+    offsets: NDArray[np.int64]
+    present: tuple[tuple[int, Field], ...]
+    extent: int
+    unaligned: int | None
+
+
+@lru_cache(maxsize=4096)
+def shape(stack: Stack, layout: int, vtable: bytes) -> Shape:
+    """Read a vtable; the tables of all models of one converter have the same few.
+
+    Parameters
+    ----------
+    stack : Stack
+    layout : int
+        Which of its layouts.
+    vtable : bytes
+        From the vtable's start; entries past their end are absent.
+    """
+    entries = np.frombuffer(vtable[: len(vtable) & ~1], "<u2").tolist()
+    fields = stack.fields[layout]
+    slots = [field.entry >> 1 for field in fields]
+    offsets = [entries[slot] if slot < len(entries) else 0 for slot in slots]
+    present = tuple((at, field) for at, field in zip(offsets, fields, strict=True) if at)
+    # 8-byte numbers are only 4-aligned where a builder wrote no padding before them.
+    unaligned = [row for row, at in enumerate(offsets) if at % min(fields[row].width, 4)]
+    extent = max((at + field.width for at, field in present), default=0)
+    return Shape(np.array(offsets, np.int64), present, extent, unaligned[0] if unaligned else None)
 
 
 @lru_cache(maxsize=64)

@@ -10,12 +10,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import cached_property
+from itertools import pairwise
 from types import MappingProxyType, TracebackType
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .columns import Tables
 from .details import tensor_details
 from .errors import TFLiteError
 from .flatbuffer import File
@@ -117,12 +119,12 @@ class Model:
     @property
     def version(self) -> int:
         """The version of the schema; 3 for all models in use."""
-        return int(self.structure.model.number("version", 0))
+        return int(self.structure.model.number("version"))
 
     @property
     def description(self) -> str:
         """What the converter wrote about the model; empty if nothing."""
-        return self.structure.model.string("description", 0) or ""
+        return self.structure.model.string("description") or ""
 
     @cached_property
     def subgraphs(self) -> tuple[Subgraph, ...]:
@@ -171,25 +173,28 @@ class Model:
     def signatures(self) -> tuple[Signature, ...]:
         """The signatures, in the file's order."""
         structure = self.structure
-        keys = structure.signatures.strings("signature_key")
-        subgraphs = structure.signatures.numbers("subgraph_index").tolist()
-        names = structure.signature_tensors.strings("name")
-        tensors = structure.signature_tensors.numbers("tensor_index").tolist()
-        bounds = structure.signature_bounds.tolist()
-
-        def entries(vector: int, subgraph: Subgraph) -> Mapping[str, Tensor]:
-            rows = range(bounds[vector], bounds[vector + 1])
-            return MappingProxyType({names[row]: subgraph.tensors[tensors[row]] for row in rows})
-
-        return tuple(
-            Signature(
-                key,
-                subgraph := self.subgraphs[subgraph_index],
-                entries(index, subgraph),
-                entries(len(keys) + index, subgraph),
-            )
-            for index, (key, subgraph_index) in enumerate(zip(keys, subgraphs, strict=True))
+        inputs = self._named(structure.signature_inputs, structure.signature_input_bounds)
+        outputs = self._named(structure.signature_outputs, structure.signature_output_bounds)
+        columns = zip(
+            (signature.string("signature_key") or "" for signature in structure.signatures),
+            (self.subgraphs[index] for index in _of_signatures(structure)),
+            inputs,
+            outputs,
+            strict=True,
         )
+        return tuple(Signature(*column) for column in columns)
+
+    def _named(self, tables: Tables, bounds: NDArray[np.int64]) -> list[Mapping[str, Tensor]]:
+        """Give each signature's entries of one kind."""
+        names, indices = tables.strings("name"), tables.numbers("tensor_index").tolist()
+        return [
+            MappingProxyType(
+                {names[row]: self.subgraphs[graph].tensors[indices[row]] for row in range(*ends)}
+            )
+            for graph, ends in zip(
+                _of_signatures(self.structure), pairwise(bounds.tolist()), strict=True
+            )
+        ]
 
     def __getitem__(self, key: str | int) -> Tensor:
         """Give a tensor of the first subgraph by its name or index; see `Subgraph`."""
@@ -222,6 +227,11 @@ class Model:
         if not 0 <= subgraph_index < count:
             raise ValueError(f"subgraph_index is {subgraph_index}; there are {count} subgraphs")
         return tensor_details(self.structure, subgraph_index)
+
+
+def _of_signatures(structure: Structure) -> list[int]:
+    """Give the index of each signature's subgraph."""
+    return [signature.number("subgraph_index") for signature in structure.signatures]
 
 
 class Metadata(NamedTuple):

@@ -7,19 +7,23 @@ on a structure meets no offset, and no index that leads nowhere.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from itertools import accumulate
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import schema
+from .columns import Group, Tables, read_tables
 from .errors import CorruptModelError
-from .flatbuffer import File, Group, Place, Positions, Tables, read_tables
+from .flatbuffer import File, Positions, Table, read_table
 from .layout import Layout
 
 __all__ = ["Structure", "read_structure"]
 
 Bounds = NDArray[np.int64]
+
+_NONE = np.zeros(0, np.int64)
 
 
 class Structure(NamedTuple):
@@ -27,27 +31,26 @@ class Structure(NamedTuple):
 
     Attributes
     ----------
-    model : Tables
-        One table, the root.
-    subgraphs, tensors, operators, operator_codes, buffers, metadata, signatures : Tables
+    model : Table
+    subgraphs, signatures : tuple of Table
+    tensors, operators, operator_codes, buffers, metadata : Tables
     tensor_bounds, operator_bounds : ndarray of int64, shape (subgraphs + 1,)
         The tensors of subgraph s are rows tensor_bounds[s] to tensor_bounds[s + 1] - 1.
     quantizations : Tables
         The QuantizationParameters of those tensors that have any.
     quantization_rows : ndarray of int64, shape (tensors,)
         The row in `quantizations` of each tensor, -1 for none.
-    signature_tensors : Tables
-        The TensorMap entries of all signatures: first all inputs, then all outputs.
-    signature_bounds : ndarray of int64, shape (2 * signatures + 1,)
-        The inputs of signature s are rows signature_bounds[s] to signature_bounds[s + 1] - 1 of
-        `signature_tensors`; the outputs likewise from signature_bounds[signatures + s] on.
+    signature_inputs, signature_outputs : Tables
+        The TensorMap entries of all signatures.
+    signature_input_bounds, signature_output_bounds : ndarray of int64, shape (signatures + 1,)
+        Which of them are those of signature s, as in `tensor_bounds`.
     buffer_starts, buffer_sizes : ndarray of int64, shape (buffers,)
         Where the bytes of each buffer lie in the file. The start is 0 for a buffer without data.
     """
 
     file: File
-    model: Tables
-    subgraphs: Tables
+    model: Table
+    subgraphs: tuple[Table, ...]
     tensors: Tables
     tensor_bounds: Bounds
     operators: Tables
@@ -59,22 +62,11 @@ class Structure(NamedTuple):
     quantizations: Tables
     quantization_rows: NDArray[np.int64]
     metadata: Tables
-    signatures: Tables
-    signature_tensors: Tables
-    signature_bounds: Bounds
-
-
-_OF_MODEL = {
-    "subgraphs": (schema.SUBGRAPH, "subgraph"),
-    "operator_codes": (schema.OPERATOR_CODE, "operator code"),
-    "buffers": (schema.BUFFER, "buffer"),
-    "metadata": (schema.METADATA, "metadata entry"),
-    "signature_defs": (schema.SIGNATURE_DEF, "signature"),
-}
-_OF_SUBGRAPH = {
-    "tensors": (schema.TENSOR, "tensor"),
-    "operators": (schema.OPERATOR, "operator"),
-}
+    signatures: tuple[Table, ...]
+    signature_inputs: Tables
+    signature_input_bounds: Bounds
+    signature_outputs: Tables
+    signature_output_bounds: Bounds
 
 
 def read_structure(file: File) -> Structure:
@@ -94,13 +86,24 @@ def read_structure(file: File) -> Structure:
     CorruptModelError
         Something lies outside the file, or a table names another that is not there.
     """
-    root = file.view(0, 1, np.dtype("<u4")).astype(np.int64)
-    (model,) = read_tables(file, Group(schema.MODEL, root, lambda _: "the model"))
-    groups, _ = _children(model, _OF_MODEL)
-    subgraphs, codes, buffers, metadata, signatures = read_tables(file, *groups)
-    groups, (tensor_bounds, operator_bounds) = _children(subgraphs, _OF_SUBGRAPH)
-    signature_group, signature_bounds = _signature_tensors(signatures)
-    tensors, operators, signature_tensors = read_tables(file, *groups, signature_group)
+    root = int.from_bytes(file.text[:4], "little")
+    model = read_table(file, schema.MODEL, root, "the model")
+    subgraphs = _few(model, "subgraphs", schema.SUBGRAPH, "subgraph")
+    signatures = _few(model, "signature_defs", schema.SIGNATURE_DEF, "signature")
+    of_tensors, tensor_bounds = _of_each(subgraphs, "tensors", schema.TENSOR, "subgraph")
+    of_operators, operator_bounds = _of_each(subgraphs, "operators", schema.OPERATOR, "subgraph")
+    of_inputs, input_bounds = _of_each(signatures, "inputs", schema.TENSOR_MAP, "signature")
+    of_outputs, output_bounds = _of_each(signatures, "outputs", schema.TENSOR_MAP, "signature")
+    tensors, operators, inputs, outputs, codes, buffers, metadata = read_tables(
+        file,
+        of_tensors,
+        of_operators,
+        of_inputs,
+        of_outputs,
+        _many(model, "operator_codes", schema.OPERATOR_CODE, "operator code"),
+        _many(model, "buffers", schema.BUFFER, "buffer"),
+        _many(model, "metadata", schema.METADATA, "metadata entry"),
+    )
     quantization_group, quantization_rows = _quantizations(tensors)
     (quantizations,) = read_tables(file, quantization_group)
     buffer_starts, buffer_sizes = _buffer_bytes(buffers)
@@ -120,57 +123,49 @@ def read_structure(file: File) -> Structure:
         quantization_rows=quantization_rows,
         metadata=metadata,
         signatures=signatures,
-        signature_tensors=signature_tensors,
-        signature_bounds=signature_bounds,
+        signature_inputs=inputs,
+        signature_input_bounds=input_bounds,
+        signature_outputs=outputs,
+        signature_output_bounds=output_bounds,
     )
     _require_indices(structure)
     return structure
 
 
-def _children(
-    parents: Tables, kinds: dict[str, tuple[Layout, str]]
-) -> tuple[list[Group], list[Bounds]]:
-    """Give the tables that fields of the parents hold, and where each parent's own are in them.
-
-    Parameters
-    ----------
-    parents : Tables
-    kinds : dict
-        For each field, the layout of its tables and the word for one of them.
-    """
-    positions, bounds = parents.children(*kinds)
-    groups, bounds_of_groups = [], []
-    for index, (layout, word) in enumerate(kinds.values()):
-        first = index * len(parents)
-        own = bounds[first : first + len(parents) + 1]
-        group = positions[own[0] : own[-1]]
-        groups.append(Group(layout, group, _place(word, parents, own - own[0])))
-        bounds_of_groups.append(own - own[0])
-    return groups, bounds_of_groups
+def _few(model: Table, field: str, layout: Layout, word: str) -> tuple[Table, ...]:
+    """Read the tables of a vector one by one; a table that stands in it twice is read once."""
+    positions = model.children(field).tolist()
+    tables: dict[int, Table] = {}
+    for index, position in enumerate(positions):
+        if position not in tables:
+            tables[position] = read_table(model.file, layout, position, f"{word} {index}")
+    return tuple(tables[position] for position in positions)
 
 
-def _place(word: str, parents: Tables, bounds: Bounds) -> Place:
-    """Say which of the parents' tables the n-th is: 'subgraph 1, tensor 12'."""
+def _many(model: Table, field: str, layout: Layout, word: str) -> Group:
+    """Give the tables of a vector, to be read together."""
+    return Group(layout, model.children(field), lambda row: f"{word} {row}")
+
+
+def _of_each(
+    parents: tuple[Table, ...], field: str, layout: Layout, word: str
+) -> tuple[Group, Bounds]:
+    """Give the tables in a field of each parent, and where in them each parent's own are."""
+    counts = [parent.count(field) for parent in parents]
+    bounds = np.array([0, *accumulate(counts)], np.int64)
+    # Parents may share a vector; but a small file may not make large arrays.
+    if parents and sum(counts) * 4 > parents[0].file.size:
+        raise CorruptModelError(
+            f"the vectors '{field}' overlap: together they have {sum(counts) * 4:_} bytes, "
+            f"the file has {parents[0].file.size:_}"
+        )
+    positions = [parent.children(field) for parent in parents]
 
     def place(row: int) -> str:
-        if parents.layout is schema.MODEL:
-            return f"{word} {row}"
         parent = int(np.searchsorted(bounds, row, "right")) - 1
-        return f"{parents.place(parent)}, {word} {row - int(bounds[parent])}"
+        return f"{word} {parent}, {field.removesuffix('s')} {row - int(bounds[parent])}"
 
-    return place
-
-
-def _signature_tensors(signatures: Tables) -> tuple[Group, Bounds]:
-    positions, bounds = signatures.children("inputs", "outputs")
-    count = len(signatures)
-
-    def place(row: int) -> str:
-        vector = int(np.searchsorted(bounds, row, "right")) - 1
-        word = "input" if vector < count else "output"
-        return f"signature {vector % count}, {word} {row - int(bounds[vector])}"
-
-    return Group(schema.TENSOR_MAP, positions, place), bounds
+    return Group(layout, np.concatenate([_NONE, *positions]), place), bounds
 
 
 def _quantizations(tensors: Tables) -> tuple[Group, NDArray[np.int64]]:
@@ -193,12 +188,15 @@ def _buffer_bytes(buffers: Tables) -> tuple[Positions, NDArray[np.int64]]:
     of 0 or 1 means that there are none (google-ai-edge/LiteRT, schema.fbs, table Buffer).
     """
     data = buffers.vectors("data")
-    starts, sizes = data.starts * data.present, data.lengths
-    if not buffers.has("offset").any():
+    present = data.present
+    starts, sizes = data.starts * present, data.lengths
+    if not buffers.has("offset"):
         return starts, sizes
-    offsets, lengths = buffers.numbers("offset"), buffers.numbers("size")
-    outside = (offsets > 1) & ~data.present
-    end = np.uint64(buffers.file.size)
+    offsets = buffers.numbers("offset")
+    outside = (offsets > 1) & ~present
+    if not np.count_nonzero(outside):
+        return starts, sizes
+    lengths, end = buffers.numbers("size"), np.uint64(buffers.file.size)
     bad = outside & ((offsets > end) | (lengths > end - np.minimum(offsets, end)))
     if np.count_nonzero(bad):
         at = int(bad.argmax())
@@ -215,66 +213,87 @@ def _buffer_bytes(buffers: Tables) -> tuple[Positions, NDArray[np.int64]]:
 def _require_indices(structure: Structure) -> None:
     """Refuse a model in which a table names another by an index that is not there."""
     s = structure
-    if not len(s.subgraphs):
+    if not s.subgraphs:
         raise CorruptModelError("the model has no subgraph")
     counts = s.tensor_bounds[1:] - s.tensor_bounds[:-1]
     # A tensor without data names buffer 0 also where a model has no buffers at all.
     _require_below(s.tensors, "buffer", max(len(s.buffers), 1))
     _require_below(s.metadata, "buffer", len(s.buffers))
     _require_below(s.operators, "opcode_index", len(s.operator_codes))
-    _require_below(s.signatures, "subgraph_index", len(s.subgraphs))
-    _require_tensors(s.subgraphs, ("inputs", "outputs"), counts, 0)
-    operators_of = s.operator_bounds[1:] - s.operator_bounds[:-1]
-    _require_tensors(
-        s.operators,
-        ("inputs", "outputs", "intermediates"),
-        counts.repeat(operators_of),
-        -1,
-    )
-    if len(s.signatures):
-        limits = counts[s.signatures.numbers("subgraph_index")]
-        entries_of = s.signature_bounds[1:] - s.signature_bounds[:-1]
-        limits = np.concatenate([limits, limits]).repeat(entries_of)
-        _require_below(s.signature_tensors, "tensor_index", limits)
+    for index, (subgraph, count) in enumerate(zip(s.subgraphs, counts.tolist(), strict=True)):
+        _require_ends(subgraph, count, f"subgraph {index}")
+    _require_operands(s.operators, counts.repeat(s.operator_bounds[1:] - s.operator_bounds[:-1]))
+    if s.signatures:
+        limits = counts[_require_subgraphs(s)]
+        for tables, bounds in (
+            (s.signature_inputs, s.signature_input_bounds),
+            (s.signature_outputs, s.signature_output_bounds),
+        ):
+            _require_below(tables, "tensor_index", limits.repeat(bounds[1:] - bounds[:-1]))
 
 
-def _require_below(tables: Tables, name: str, limits: NDArray[np.int64] | int) -> None:
-    """Refuse the first table whose number, an index, is not below its limit."""
-    bad = (values := tables.numbers(name)) >= limits
+def _require_subgraphs(structure: Structure) -> list[int]:
+    """Give the index of each signature's subgraph; refuse the first that is not there."""
+    indices = [signature.number("subgraph_index") for signature in structure.signatures]
+    for signature, index in enumerate(indices):
+        if index >= len(structure.subgraphs):
+            raise CorruptModelError(
+                f"signature {signature}: 'subgraph_index' is {index}, "
+                f"but there are {len(structure.subgraphs)}"
+            )
+    return indices
+
+
+def _require_below(
+    tables: Tables, name: str, limits: NDArray[np.int64] | int
+) -> NDArray[np.uint32]:
+    """Give a number of each table, an index; refuse the first that is not below its limit."""
+    values = tables.numbers(name)
+    bad = values >= limits
     if np.count_nonzero(bad):
         at = int(bad.argmax())
         limit = int(np.broadcast_to(limits, values.shape)[at])
         raise CorruptModelError(
             f"{tables.place(at)}: '{name}' is {int(values[at])}, but there are {limit}"
         )
+    return values
 
 
-def _require_tensors(
-    tables: Tables, names: tuple[str, ...], counts: NDArray[np.int64], lowest: int
-) -> None:
-    """Refuse the first index of a tensor that its subgraph does not have.
+def _require_ends(subgraph: Table, count: int, place: str) -> None:
+    """Refuse the first input or output of a subgraph that is none of its tensors."""
+    for field in ("inputs", "outputs"):
+        values = subgraph.vector(field)
+        bad = (values < 0) | (values >= count)
+        if np.count_nonzero(bad):
+            _refuse_tensor(place, field, int(values[bad][0]), count)
+
+
+def _require_operands(operators: Tables, counts: NDArray[np.int64]) -> None:
+    """Refuse the first tensor of an operator that its subgraph does not have; -1 is no tensor.
 
     Parameters
     ----------
-    names : tuple of str
-        Fields that are vectors of indices.
-    counts : ndarray of int64, shape (len(tables),)
-        How many tensors the subgraph of each table has.
-    lowest : int
-        0, or -1 where that stands for no tensor.
+    operators : Tables
+    counts : ndarray of int64, shape (operators,)
+        How many tensors the subgraph of each operator has.
     """
-    vectors = tables.stacked_vectors(names)
+    fields = ("inputs", "outputs", "intermediates")
+    vectors = operators.stacked_vectors(fields)
     values = vectors.joined()
-    limits = np.concatenate([counts] * len(names)).repeat(vectors.lengths)
-    bad = (values < lowest) | (values >= limits)
+    limits = np.concatenate([counts] * len(fields)).repeat(vectors.lengths)
+    bad = (values < -1) | (values >= limits)
     if np.count_nonzero(bad):
         at = int(bad.argmax())
         row = int(np.searchsorted(vectors.bounds, at, "right")) - 1
-        field, table = divmod(row, len(tables))
-        raise CorruptModelError(
-            f"{tables.place(table)}: '{names[field]}' has tensor {int(values[at])}, "
-            f"but the subgraph has {int(limits[at])} tensors"
-        )
+        field, operator = divmod(row, len(operators))
+        place = operators.place(operator)
+        _refuse_tensor(place, fields[field], int(values[at]), int(limits[at]))
+
+
+def _refuse_tensor(place: str, field: str, index: int, count: int) -> NoReturn:
+    raise CorruptModelError(
+        f"{place}: '{field}' has tensor {index}, but the subgraph has {count} tensors"
+    )
 
 
 class Access:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from .flatbuffer import Tables
+from .columns import Tables
 from .schema import builtin_operator_name
 from .structure import Access
 from .tensor import Tensor
@@ -38,7 +38,7 @@ class Subgraph:
     @property
     def name(self) -> str:
         """The subgraph's name; empty if it has none."""
-        return self._access.structure.subgraphs.string("name", self.index) or ""
+        return self._access.structure.subgraphs[self.index].string("name") or ""
 
     @cached_property
     def tensors(self) -> tuple[Tensor, ...]:
@@ -65,7 +65,7 @@ class Subgraph:
         return self._listed("outputs")
 
     def _listed(self, field: str) -> tuple[Tensor, ...]:
-        indices = self._access.structure.subgraphs.vector(field, self.index).tolist()
+        indices = self._access.structure.subgraphs[self.index].vector(field).tolist()
         return tuple(self.tensors[index] for index in indices)
 
     @cached_property

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from . import affine, storage
+from .columns import Tables
 from .errors import CorruptModelError, QuantizationError, UnsupportedError
-from .flatbuffer import Tables
 from .quantization import (
     NotQuantized,
     PerAxis,

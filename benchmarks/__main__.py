@@ -1,0 +1,41 @@
+"""Measure this library beside its peers: `python -m benchmarks [MODEL ...]`.
+
+Every ratio is between medians of one run, its sides taken in turn. Needs the extra `test`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import details
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
+    parser.add_argument("models", nargs="*", type=Path, metavar="MODEL", help="further models")
+    models = parser.parse_args().models or [Path("fixtures/residual_int8.tflite")]
+    console = Console()
+    console.print(f"Python {platform.python_version()}, numpy {np.__version__}, {machine()}")
+    table = Table(*details.TITLES)
+    for cells in details.rows(models):
+        table.add_row(*cells)
+    console.print(table)
+
+
+def machine() -> str:
+    """Say what processor this is."""
+    cpus = Path("/proc/cpuinfo")
+    lines = cpus.read_text().splitlines() if cpus.exists() else []
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+if __name__ == "__main__":
+    main()

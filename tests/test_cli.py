@@ -1,0 +1,225 @@
+"""The command, run as a user runs it: in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tflite
+
+import build
+import tflite_quant as tq
+from conftest import ROOT
+
+MODEL = build.model(
+    build.SubgraphSpec(
+        [
+            build.TensorSpec("image", (1, 2), signature=(-1, 2), scale=0.1, zero_point=-1),
+            build.constant(
+                np.array([[1, 2], [3, 4], [5, 6]], np.int8),
+                scale=[0.5, 0.25, 0.1], zero_point=[0, 0, 0], name="kernel", min=[0.0], max=[1.0],
+            ),
+            build.constant(np.array([1.5, np.nan, np.inf], np.float32), name="floats"),
+            build.TensorSpec("text", type=tflite.TensorType.STRING),
+            build.TensorSpec("new", type=99, details=(9, build.raw_table)),
+        ],
+        [0],
+        [1],
+        name="main",
+    ),
+    build.SubgraphSpec([build.TensorSpec("other")], name="body"),
+    description="by hand",
+)  # fmt: skip
+HOSTILE = "\x1b[31m[bold]red\n\u202egnp.exe"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "m.tflite"
+    path.write_bytes(MODEL)
+    return path
+
+
+def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tflite_quant", *map(str, arguments)]
+    inherited = {key: value for key, value in os.environ.items() if key != "COLUMNS"}
+    return subprocess.run(
+        command, capture_output=True, text=True, encoding="utf-8", check=False, cwd=ROOT,
+        env=inherited | {"PYTHONIOENCODING": "utf-8"} | environment,
+    )  # fmt: skip
+
+
+def shown(*arguments: object, **environment: str) -> str:
+    result = run(*arguments, **environment)
+    assert (result.returncode, result.stderr) == (0, "")
+    return result.stdout
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.split("  ") if cell.strip()]
+
+
+class TestTable:
+    def test_a_row_per_tensor(self, path: Path) -> None:
+        lines = shown("show", path).splitlines()
+        assert lines[0] == f"{path}: schema version 3, by hand"
+        assert "subgraph 0 main: inputs [0], outputs [1]" in lines
+        assert "subgraph 1 body: inputs [], outputs []" in lines
+        rows = [cells(line) for line in lines]
+        assert ["name", "type", "shape", "bytes", "scheme", "scale", "zero point", "axis"] in rows
+        assert ["0", "image", "INT8", "[1,2] ([-1,2])", "2", "per-tensor", "0.1", "-1"] in rows
+        assert [
+            "1",
+            "kernel",
+            "INT8",
+            "[3,2]",
+            "6",
+            "per-axis",
+            "3 in [0.1, 0.5]",
+            "0",
+            "0",
+        ] in rows
+        assert ["2", "floats", "FLOAT32", "[3]", "12"] in rows
+        assert ["3", "text", "STRING", "[1]"] in rows
+        assert ["4", "new", "TensorType(99)", "[1]", "unknown", "QuantizationDetails(9)"] in rows
+
+    def test_one_subgraph(self, path: Path) -> None:
+        text = shown("show", path, "--subgraph", 1)
+        assert "other" in text
+        assert "kernel" not in text
+
+    def test_a_narrow_terminal_gets_two_lines_a_tensor(self, tmp_path: Path) -> None:
+        name = "a/long/name/" * 5
+        path = tmp_path / "m.tflite"
+        path.write_bytes(build.one(build.TensorSpec(name, (1, 2), scale=0.1, zero_point=-1)))
+        lines = shown("show", path, COLUMNS="80").splitlines()
+        assert f"0 {name}" in lines
+        assert "  INT8 [1,2] 2 per-tensor 0.1 -1" in lines
+        assert max(map(len, lines[2:])) <= 80
+
+    def test_one_tensor_in_full(self, path: Path) -> None:
+        text = shown("show", path, "--tensor", "kernel")
+        rows = [cells(line) for line in text.splitlines()]
+        for row in (["name", "kernel"], ["axis", "0"], ["scheme", "per-axis"], ["2", "0.1", "0"]):
+            assert row in rows
+        assert "data:\n[[1 2]\n [3 4]\n [5 6]]" in text
+        assert "real:\n[[0.5" in text
+        assert shown("show", path, "--tensor", "1") == text
+
+    def test_a_tensor_without_values_says_why(self, path: Path) -> None:
+        text = shown("show", path, "--tensor", "image")
+        assert "data: subgraph 0, tensor 0 'image' is not constant" in text
+
+    @pytest.mark.parametrize("arguments", [[], ["--tensor", "0"]])
+    def test_names_cannot_steer_the_terminal(self, tmp_path: Path, arguments: list[str]) -> None:
+        path = tmp_path / "m.tflite"
+        path.write_bytes(build.one(build.TensorSpec(HOSTILE), description=HOSTILE))
+        text = shown("show", path, *arguments)
+        assert "\x1b" not in text
+        assert "\u202e" not in text
+        assert "\\x1b[31m[bold]red\\n\\u202egnp.exe" in text
+
+    def test_a_terminal_that_cannot_show_everything(self, tmp_path: Path) -> None:
+        path = tmp_path / "m.tflite"
+        path.write_bytes(build.one(build.TensorSpec("größe")))
+        assert "gr\\xf6\\xdfe" in shown("show", path, PYTHONIOENCODING="ascii")
+
+    def test_without_rich(self, path: Path, tmp_path: Path) -> None:
+        """A module that cannot be imported stands where rich would be found."""
+        (tmp_path / "rich.py").write_text("raise ModuleNotFoundError('rich')")
+        result = run("show", path, PYTHONPATH=str(tmp_path))
+        assert (result.returncode, result.stdout) == (2, "")
+        assert result.stderr == (
+            "tflite-quant: tables need package rich: pip install 'tflite-quant[cli]'; "
+            "--json needs nothing\n"
+        )
+        assert json.loads(shown("show", path, "--json", PYTHONPATH=str(tmp_path)))["version"] == 3
+
+
+class TestJson:
+    def test_whole_arrays(self, path: Path) -> None:
+        data = json.loads(shown("show", path, "--json"))
+        assert (data["file"], data["description"]) == (str(path), "by hand")
+        assert [subgraph["name"] for subgraph in data["subgraphs"]] == ["main", "body"]
+        main = data["subgraphs"][0]
+        assert (main["inputs"], main["outputs"]) == ([0], [1])
+        image, kernel, floats, _, new = main["tensors"]
+        assert (image["shape"], image["shape_signature"]) == ([1, 2], [-1, 2])
+        scales = kernel["quantization"].pop("scale")
+        assert np.float32(scales).tolist() == tq.open(path)[1].quantization.scales.tolist()  # type: ignore[union-attr]
+        assert kernel["quantization"] == {
+            "scheme": "per-axis", "zero_point": [0, 0, 0], "axis": 0, "min": [0.0], "max": [1.0]
+        }  # fmt: skip
+        assert image["quantization"] == {
+            "scheme": "per-tensor", "scale": [float(np.float32(0.1))], "zero_point": [-1], "axis": 0
+        }  # fmt: skip
+        assert (floats["bytes"], floats["constant"], floats["buffer"]) == (12, True, 2)
+        assert floats["quantization"] == {"scheme": "none"}
+        assert new["type"] == "TensorType(99)"
+        assert new["quantization"]["details"] == {"type": 9, "name": "QuantizationDetails(9)"}
+
+    def test_one_subgraph(self, path: Path) -> None:
+        data = json.loads(shown("show", path, "--json", "--subgraph", 1))
+        assert [subgraph["index"] for subgraph in data["subgraphs"]] == [1]
+
+    def test_one_tensor_with_its_values(self, path: Path) -> None:
+        kernel = json.loads(shown("show", path, "--json", "--tensor", "kernel"))
+        assert kernel["data"] == [[1, 2], [3, 4], [5, 6]]
+        assert kernel["real"][0] == [0.5, 1.0]
+
+    def test_what_json_has_no_number_for(self, path: Path) -> None:
+        floats = json.loads(shown("show", path, "--json", "--tensor", "floats"))
+        assert floats["data"] == [1.5, "nan", "inf"]
+        assert floats["real"] is None
+        assert "stand for themselves" in floats["real_error"]
+
+    def test_complex_numbers(self, tmp_path: Path) -> None:
+        path = tmp_path / "m.tflite"
+        path.write_bytes(build.one(build.constant(np.array([1 + 2j], np.complex64))))
+        data: dict[str, Any] = json.loads(shown("show", path, "--json", "--tensor", 0))
+        assert data["data"] == [[1.0, 2.0]]
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ([], "required: COMMAND"),
+            (["show"], "required: MODEL"),
+            (["explain", "x"], "invalid choice: 'explain'"),
+            (["show", "none.tflite"], "none.tflite: No such file or directory"),
+            (["show", "LICENSE"], "LICENSE: not a TensorFlow Lite model: bytes 4 to 8 are"),
+            (["show", "MODEL", "--subgraph", "7"], "no subgraph 7: the model has 2 subgraphs"),
+            (["show", "MODEL", "--subgraph", "-1"], "no subgraph -1"),
+            (["show", "MODEL", "--subgraph", "x"], "invalid int value: 'x'"),
+            (["show", "MODEL", "--tensor", "kernal"], "no tensor 'kernal'; the nearest are ['ke"),
+            (["show", "MODEL", "--tensor", "9"], "no tensor 9: subgraph 0 has 5 tensors"),
+        ],
+    )
+    def test_one_line_and_status_2(self, path: Path, arguments: list[str], message: str) -> None:
+        result = run(*[path if argument == "MODEL" else argument for argument in arguments])
+        assert (result.returncode, result.stdout) == (2, "")
+        assert message in result.stderr
+        assert result.stderr.count("\n") == 1
+        assert result.stderr.startswith("tflite-quant")
+
+    def test_a_reader_that_has_had_enough(self, path: Path) -> None:
+        command = [sys.executable, "-m", "tflite_quant", "show", str(path), "--json"]
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
+        ) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.close()
+            assert process.stderr.read() == b""
+        assert process.returncode == 0
+
+
+def test_the_version() -> None:
+    assert shown("--version") == f"tflite-quant {tq.__version__}\n"

@@ -1,0 +1,27 @@
+"""What importing the library brings in."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from conftest import ROOT
+
+
+def run(code: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    ).stdout
+
+
+@pytest.mark.parametrize("module", ["tflite_quant", "tflite_quant.cli"])
+def test_nothing_that_is_not_needed_is_imported(module: str) -> None:
+    heavy = "{'tensorflow', 'ai_edge_litert', 'rich', 'ml_dtypes', 'keras', 'pytest'}"
+    assert run(f"import sys, {module}; print(sorted({heavy} & set(sys.modules)))") == "[]\n"
+
+
+def test_every_public_name_is_there() -> None:
+    code = "import tflite_quant as tq; print(all(hasattr(tq, name) for name in tq.__all__))"
+    assert run(code) == "True\n"

@@ -1,0 +1,227 @@
+"""What users hold: subgraphs, tensors, operators, signatures, metadata, look-ups, closing."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+import tflite
+
+import build
+import tflite_quant as tq
+
+CODES = tflite.BuiltinOperator
+MAIN = build.SubgraphSpec(
+    [
+        build.TensorSpec("image", (1, 4), signature=(-1, 4), scale=0.5, zero_point=-1),
+        build.constant(
+            np.arange(12, dtype=np.int8).reshape(3, 4),
+            scale=[0.1, 0.2, 0.3],
+            zero_point=[0, 0, 0],
+            name="dense/kernel",
+        ),
+        build.TensorSpec("dense/bias", (3,), tflite.TensorType.INT32, data=bytes(12)),
+        build.TensorSpec("same", (1, 3)),
+        build.TensorSpec("same", (), has_rank=True),
+        build.TensorSpec(None, None, is_variable=True),
+    ],
+    inputs=[0],
+    outputs=[3, 4],
+    operators=[
+        build.OperatorSpec(CODES.FULLY_CONNECTED, [0, 1, -1], [3], version=7, intermediates=[5]),
+        build.OperatorSpec(CODES.CUSTOM, [3], [4], custom="Magic"),
+        build.OperatorSpec(CODES.STABLEHLO_SCATTER, [], [4]),
+        build.OperatorSpec(9999, [3], []),
+    ],
+    name="main",
+)  # fmt: skip
+SIGNATURE = build.SignatureSpec("serving_default", {"x": 0}, {"y": 3, "z": 4})
+CONTENT = build.model(
+    MAIN,
+    build.SubgraphSpec([build.TensorSpec("other")], [0], [0], name="body"),
+    buffers=[b"1.2.3"],
+    metadata={"min_runtime_version": 1},
+    signatures=[SIGNATURE, build.SignatureSpec("second", {}, {"o": 0}, 1)],
+    description="made by hand",
+)
+
+
+@pytest.fixture
+def model() -> tq.Model:
+    return tq.open(CONTENT)
+
+
+def test_the_model(model: tq.Model) -> None:
+    assert (model.version, model.description, model.name) == (3, "made by hand", None)
+    assert [subgraph.name for subgraph in model.subgraphs] == ["main", "body"]
+    assert model.inputs == (model.tensors[0],)
+    assert model.outputs == (model.tensors[3], model.tensors[4])
+    assert [buffer.nbytes for buffer in model.buffers] == [0, 5, 12, 12]
+    assert model.operators == model.subgraphs[0].operators
+    assert repr(model) == "Model(None, version 3, 2 subgraphs, 6 tensors, 4 operators)"
+    assert repr(model.subgraphs[1]) == "Subgraph(1, 'body', 1 tensor, 0 operators)"
+
+
+def test_what_is_absent_is_empty() -> None:
+    model = tq.open(build.model(build.SubgraphSpec([build.TensorSpec(None, None)])))
+    tensor = model.tensors[0]
+    assert (model.description, model.metadata, model.signatures) == ("", (), ())
+    assert (model.inputs, model.outputs, model.operators) == ((), (), ())
+    assert (model.subgraphs[0].name, tensor.name, tensor.shape, tensor.shape_signature) == (
+        "", "", (), ()
+    )  # fmt: skip
+    assert not tensor.has_rank
+    assert tensor.quantization == tq.NotQuantized()
+
+
+def test_tensors(model: tq.Model) -> None:
+    image, kernel, bias, _, scalar, variable = model.tensors
+    assert (image.type, image.dtype, image.shape) == (tq.TensorType.INT8, np.dtype("i1"), (1, 4))
+    assert (image.shape_signature, image.nbytes, image.is_constant) == ((-1, 4), 4, False)
+    assert (kernel.is_constant, kernel.nbytes, kernel.buffer.index) == (True, 12, 2)
+    assert bias.data.tolist() == [0, 0, 0]
+    assert scalar.has_rank
+    assert (variable.is_variable, kernel.is_variable) == (True, False)
+    assert kernel.subgraph_index == 0
+    assert repr(kernel) == (
+        "Tensor(1, 'dense/kernel', INT8, (3, 4), "
+        "PerAxis(axis=0, 3 scales in [0.1, 0.3], zero_point 0))"
+    )
+    assert repr(image) == ("Tensor(0, 'image', INT8, (-1, 4), PerTensor(scale=0.5, zero_point=-1))")
+
+
+def test_operators(model: tq.Model) -> None:
+    dense, magic, scatter, unknown = model.operators
+    assert (dense.name, dense.version, dense.custom_name) == ("FULLY_CONNECTED", 7, None)
+    assert dense.inputs == (model.tensors[0], model.tensors[1], None)
+    assert dense.outputs == (model.tensors[3],)
+    assert dense.intermediates == (model.tensors[5],)
+    assert (magic.name, magic.custom_name, magic.code) == ("CUSTOM", "Magic", CODES.CUSTOM)
+    assert (scatter.name, scatter.inputs) == ("STABLEHLO_SCATTER", ())
+    assert unknown.name == "BuiltinOperator(9999)"
+    assert repr(dense) == (
+        "Operator(0, FULLY_CONNECTED, version 7, inputs [0, 1, -1], outputs [3])"
+    )
+    assert repr(magic) == "Operator(1, CUSTOM 'Magic', version 1, inputs [3], outputs [4])"
+
+
+def test_an_old_file_has_its_operators_code_in_a_byte() -> None:
+    b = build.start()
+    code = build.table(b, "OperatorCode", deprecated_builtin_code=CODES.CONV_2D)
+    operator = build.table(b, "Operator")
+    graph = build.table(b, "SubGraph", operators=build.references(b, [operator]))
+    content = build.finish(
+        b, subgraphs=build.references(b, [graph]), operator_codes=build.references(b, [code])
+    )
+    assert tq.open(content).operators[0].name == "CONV_2D"
+    assert tq.open(content).operators[0].version == 1
+
+
+def test_signatures(model: tq.Model) -> None:
+    first, second = model.signatures
+    assert (first.key, first.subgraph) == ("serving_default", model.subgraphs[0])
+    assert dict(first.inputs) == {"x": model.tensors[0]}
+    assert dict(first.outputs) == {"y": model.tensors[3], "z": model.tensors[4]}
+    assert second.outputs["o"].name == "other"
+    assert repr(first) == "Signature('serving_default', inputs ['x'], outputs ['y', 'z'])"
+
+
+def test_metadata(model: tq.Model) -> None:
+    (entry,) = model.metadata
+    assert (entry.name, entry.data.tobytes()) == ("min_runtime_version", b"1.2.3")
+    assert repr(entry) == "Metadata('min_runtime_version', 5 bytes)"
+    assert not entry.data.flags.writeable
+
+
+class TestLookups:
+    def test_by_index_and_by_name(self, model: tq.Model) -> None:
+        assert model["dense/kernel"] is model.tensors[1]
+        assert model[1] is model.tensors[1]
+        assert model[-1] is model.tensors[5]
+        assert model.subgraphs[1]["other"].subgraph_index == 1
+
+    def test_a_name_that_is_not_there(self, model: tq.Model) -> None:
+        with pytest.raises(KeyError, match=r"no tensor 'dense/kernal'; the nearest are \['dense/k"):
+            model["dense/kernal"]
+        with pytest.raises(KeyError, match=r"subgraph 0 has no tensor 'zzz'\""):
+            model["zzz"]
+
+    def test_a_name_that_several_have(self, model: tq.Model) -> None:
+        with pytest.raises(KeyError, match=r"tensors \[3, 4\] of subgraph 0 have the name 'same'"):
+            model["same"]
+
+    def test_an_index_that_is_not_there(self, model: tq.Model) -> None:
+        with pytest.raises(IndexError, match="no tensor 6: subgraph 0 has 6 tensors"):
+            model[6]
+
+    def test_an_operator_is_found_by_name(self, model: tq.Model) -> None:
+        found = [operator for operator in model.operators if operator.name == "CUSTOM"]
+        assert [operator.index for operator in found] == [1]
+
+
+class TestDetails:
+    def test_of_another_subgraph(self, model: tq.Model) -> None:
+        assert [d["name"] for d in model.get_tensor_details(1)] == ["other"]
+
+    @pytest.mark.parametrize("index", [-1, 2])
+    def test_of_a_subgraph_that_is_not_there(self, model: tq.Model, index: int) -> None:
+        with pytest.raises(ValueError, match=f"subgraph_index is {index}; there are 2"):
+            model.get_tensor_details(index)
+
+    def test_the_arrays_are_the_callers_own(self, model: tq.Model) -> None:
+        parameters = model.get_tensor_details()[1]["quantization_parameters"]
+        parameters["scales"][:] = 7
+        assert model.tensors[1].quantization == tq.open(CONTENT).tensors[1].quantization
+
+    def test_a_type_that_is_not_known(self) -> None:
+        details = tq.open(build.one(build.TensorSpec(type=99))).get_tensor_details()
+        assert details[0]["dtype"] is np.void
+
+
+class TestClosing:
+    def test_arrays_stay_valid_and_more_cannot_be_had(self) -> None:
+        with tq.open(CONTENT) as model:
+            kernel, buffer = model["dense/kernel"], model.buffers[2]
+            data = kernel.data
+        assert data.tolist()[0] == [0, 1, 2, 3]
+        assert repr(model) == "Model(None, closed)"
+        for ask in (
+            lambda: kernel.data,
+            lambda: kernel.name,
+            lambda: buffer.data,
+            lambda: model.version,
+            model.get_tensor_details,
+        ):
+            with pytest.raises(ValueError, match="the model is closed"):
+                ask()
+
+    def test_closing_twice(self) -> None:
+        model = tq.open(CONTENT)
+        model.close()
+        model.close()
+
+
+def test_threads_may_share_a_model(model: tq.Model) -> None:
+    results: list[list[str]] = []
+
+    def read() -> None:
+        results.append([repr(tensor) for tensor in model.tensors] + [repr(model.operators)])
+
+    threads = [threading.Thread(target=read) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 8
+    assert all(result == results[0] for result in results)
+
+
+def test_a_name_that_is_not_utf8_is_shown_escaped() -> None:
+    b = build.start()
+    raw = b.CreateByteVector(b"caf\xe9\0")
+    tensors = build.references(b, [build.table(b, "Tensor", name=raw)])
+    graph = build.table(b, "SubGraph", tensors=tensors)
+    model = tq.open(build.finish(b, subgraphs=build.references(b, [graph])))
+    assert model.tensors[0].name == "caf\\xe9\0"
+    assert model.get_tensor_details()[0]["name"] == "caf\\xe9\0"

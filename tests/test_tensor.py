@@ -1,0 +1,207 @@
+"""A tensor's data, its quantization, its real values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import tflite
+
+import build
+import tflite_quant as tq
+
+TYPES = tflite.TensorType
+
+
+def tensor(spec: build.TensorSpec) -> tq.Tensor:
+    return tq.open(build.one(spec)).tensors[0]
+
+
+class TestData:
+    @pytest.mark.parametrize("dtype", list(build.TYPES), ids=str)
+    def test_every_type_of_whole_bytes(self, dtype: np.dtype[Any]) -> None:
+        count = 6 * dtype.itemsize
+        limit = 2 if dtype.kind == "b" else 256
+        raw = np.random.default_rng(0).integers(0, limit, count, np.uint8).tobytes()
+        one = tensor(build.TensorSpec(shape=(2, 3), type=build.TYPES[dtype], data=raw))
+        assert one.data.tobytes() == raw
+        assert (one.data.dtype, one.data.shape, one.dtype) == (dtype, (2, 3), dtype)
+        assert not one.data.flags.writeable
+        assert one.nbytes == len(raw)
+
+    def test_is_a_view_of_the_file_at_any_alignment(self) -> None:
+        memory = np.zeros(4096, np.uint8)
+        content = build.one(build.constant(np.arange(5, dtype=np.float64)))
+        for shift in range(8):
+            shifted = memory[shift : shift + len(content)]
+            shifted[:] = np.frombuffer(content, np.uint8)
+            data = tq.open(shifted).tensors[0].data
+            assert data.tolist() == [0, 1, 2, 3, 4]
+            assert np.shares_memory(data, memory)
+
+    def test_numpy_takes_it(self) -> None:
+        one = tensor(build.constant(np.arange(3, dtype=np.int8)))
+        assert np.asarray(one).tolist() == [0, 1, 2]
+        assert np.shares_memory(np.asarray(one), one.buffer.data)
+        assert np.asarray(one, np.float32).dtype == np.float32
+        copy = np.array(one)
+        copy[0] = 5
+        assert one.data[0] == 0
+        with pytest.raises(ValueError, match="needs a copy"):
+            one.__array__(np.dtype(np.float32), copy=False)
+
+    @pytest.mark.parametrize("shape", [(), (0,), (3, 0, 2), (1, 1, 1, 1, 1, 1, 1)])
+    def test_any_rank(self, shape: tuple[int, ...]) -> None:
+        assert tensor(build.constant(np.ones(shape, np.int16))).data.shape == shape
+
+    @pytest.mark.parametrize("size", [0, 5, 7])
+    def test_a_buffer_that_does_not_fit(self, size: int) -> None:
+        one = tensor(build.TensorSpec("w", (2, 3), data=bytes(size)))
+        with pytest.raises(tq.CorruptModelError) as caught:
+            one.data  # noqa: B018
+        assert str(caught.value) == (
+            f"subgraph 0, tensor 0 'w': buffer 1 has {size} bytes, but INT8 of shape (2, 3) "
+            "takes 6 bytes"
+        )
+
+    @pytest.mark.parametrize("shape", [(2**31 - 1,) * 8, (-1, 3), (2**31 - 1, 0)])
+    def test_shapes_that_no_array_can_have(self, shape: tuple[int, ...]) -> None:
+        one = tensor(build.TensorSpec("w", shape, data=bytes(8)))
+        with pytest.raises(tq.CorruptModelError):
+            one.data  # noqa: B018
+
+    def test_more_dimensions_than_numpy_has(self) -> None:
+        one = tensor(build.TensorSpec("w", (1,) * 100, data=bytes(1)))
+        with pytest.raises(tq.UnsupportedError, match="tensor 0 'w': shape"):
+            one.data  # noqa: B018
+
+    def test_what_has_no_data_says_why(self) -> None:
+        with pytest.raises(tq.UnsupportedError, match="tensor 0 't' is not constant"):
+            tensor(build.TensorSpec()).data  # noqa: B018
+
+    @pytest.mark.parametrize("type", [TYPES.STRING, TYPES.INT4, TYPES.RESOURCE, 99])
+    def test_types_that_cannot_be_read_yet(self, type: int) -> None:
+        one = tensor(build.TensorSpec(type=type, data=b"1234"))
+        with pytest.raises(tq.UnsupportedError, match=tq.TensorType(type).name.split("(")[0]):
+            one.data  # noqa: B018
+        with pytest.raises(tq.UnsupportedError):
+            one.dtype  # noqa: B018
+        assert one.nbytes == 4
+
+    def test_bytes_of_what_is_not_constant(self) -> None:
+        assert tensor(build.TensorSpec(shape=(2, 3), type=TYPES.FLOAT32)).nbytes == 24
+        assert tensor(build.TensorSpec(shape=(3,), type=TYPES.INT4)).nbytes == 2
+        assert tensor(build.TensorSpec(type=TYPES.STRING)).nbytes is None
+        assert tensor(build.TensorSpec(shape=(-5,))).nbytes is None
+
+    def test_sparse_values_cannot_be_read_yet(self) -> None:
+        def sparsity(b: build.Builder) -> int:
+            return build.table(b, "SparsityParameters")
+
+        one = tensor(build.TensorSpec(data=b"1", fields={"sparsity": sparsity}))
+        assert one.is_sparse
+        with pytest.raises(tq.UnsupportedError, match="sparse"):
+            one.data  # noqa: B018
+
+
+class TestQuantization:
+    def test_none(self) -> None:
+        one = tensor(build.TensorSpec(min=[-1.0], max=[2.0]))
+        assert isinstance(one.quantization, tq.NotQuantized)
+        assert one.quantization.min is not None
+        assert one.quantization.max is not None
+        assert (one.quantization.min.tolist(), one.quantization.max.tolist()) == ([-1], [2])
+        assert (one.quantization.scheme, repr(one.quantization)) == ("none", "NotQuantized()")
+
+    def test_per_tensor(self) -> None:
+        one = tensor(build.TensorSpec(scale=[0.1], zero_point=[5], axis=3, min=[-1], max=[1]))
+        quantization = one.quantization
+        assert quantization == tq.PerTensor(float(np.float32(0.1)), 5)
+        assert isinstance(quantization, tq.PerTensor)
+        assert quantization.quantized_dimension == 3
+        assert quantization.min is not None
+        assert quantization.min.tolist() == [-1]
+        assert repr(quantization) == "PerTensor(scale=0.1, zero_point=5)"
+        assert hash(quantization) == hash(tq.PerTensor(float(np.float32(0.1)), 5))
+
+    def test_per_axis(self) -> None:
+        one = tensor(
+            build.TensorSpec(shape=(2, 3), scale=[0.1, 0.2, 0.3], zero_point=[1, 2, 3], axis=1)
+        )
+        quantization = one.quantization
+        assert isinstance(quantization, tq.PerAxis)
+        assert quantization.scales.tolist() == np.array([0.1, 0.2, 0.3], np.float32).tolist()
+        assert (quantization.zero_points.tolist(), quantization.axis) == ([1, 2, 3], 1)
+        assert not quantization.scales.flags.writeable
+        assert repr(quantization) == (
+            "PerAxis(axis=1, 3 scales in [0.1, 0.3], zero_point in [1, 3])"
+        )
+        same = tq.PerAxis(quantization.scales.copy(), quantization.zero_points.copy(), 1)
+        assert (quantization == same, hash(quantization) == hash(same)) == (True, True)
+        assert quantization != tq.PerAxis(same.scales, same.zero_points, 0)
+        assert quantization != tq.PerAxis(same.scales[:2], same.zero_points, 1)
+        assert quantization != 3
+
+    def test_counts_that_do_not_fit_are_shown(self) -> None:
+        one = tensor(build.TensorSpec(scale=[0.5], zero_point=[]))
+        assert repr(one.quantization) == "PerAxis(axis=0, 1 scales 0.5, zero_points none)"
+
+    @pytest.mark.parametrize(
+        ("kind", "name"),
+        [
+            (1, "CustomQuantization"),
+            (2, "BlockwiseQuantization"),
+            (3, "MultiAxisQuantization"),
+            (9, "QuantizationDetails(9)"),
+        ],
+    )
+    def test_details_are_shown_not_dropped(self, kind: int, name: str) -> None:
+        def details(b: build.Builder) -> int:
+            return build.raw_table(b, ("Int32", 1))
+
+        one = tensor(
+            build.TensorSpec(
+                "w", (2,), data=b"12", details=(kind, details), scale=[0.5], zero_point=[1]
+            )
+        )
+        quantization = one.quantization
+        assert isinstance(quantization, tq.UnknownScheme)
+        assert (quantization.details_type, quantization.name) == (kind, name)
+        assert quantization.scales.tolist() == [0.5]
+        assert repr(quantization) == f"UnknownScheme({name})"
+        with pytest.raises(tq.UnsupportedError, match="cannot be applied"):
+            one.dequantize()
+
+
+class TestDequantize:
+    def test_per_tensor_and_per_axis(self) -> None:
+        values = np.arange(6, dtype=np.int8).reshape(2, 3)
+        assert tensor(build.constant(values, 0.5, 1)).dequantize().tolist() == [
+            [-0.5, 0, 0.5], [1, 1.5, 2]
+        ]  # fmt: skip
+        per_axis = tensor(build.constant(values, [0.5, 0.25], [0, 3], axis=0))
+        assert per_axis.dequantize().tolist() == [[0, 0.5, 1], [0, 0.25, 0.5]]
+
+    def test_out(self) -> None:
+        one = tensor(build.constant(np.arange(3, dtype=np.int8), 0.5, 1))
+        out = np.zeros(3, np.float32)
+        assert one.dequantize(out) is out
+        assert out.tolist() == [-0.5, 0, 0.5]
+
+    @pytest.mark.parametrize(
+        ("spec", "message"),
+        [
+            (build.constant(np.ones(2, np.int8)), "INT8 values without scales stand for them"),
+            (build.constant(np.ones(2, np.float32), 0.5), "FLOAT32 values"),
+            (build.constant(np.ones(2, np.int8), [1, 2], [0, 0], axis=1), "dimension 1 is out of"),
+            (build.constant(np.ones(2, np.int8), [1, 2], [0, 0], axis=-1), "dimension -1 is out"),
+            (build.constant(np.ones(2, np.int8), [1, 2, 3], [0, 0, 0]), "3 scales along axis 0"),
+            (build.constant(np.ones(2, np.int8), [1, 2], [0, 0, 0]), "2 scales and 3 zero points"),
+            (build.constant(np.ones(2, np.int8), [1.0], []), "1 scales and 0 zero points"),
+            (build.constant(np.ones(2, np.int8), np.nan), "a scale is nan"),
+        ],
+    )
+    def test_parameters_that_cannot_be_applied(self, spec: build.TensorSpec, message: str) -> None:
+        with pytest.raises(tq.QuantizationError, match=f"subgraph 0, tensor 0 't': .*{message}"):
+            tensor(spec).dequantize()

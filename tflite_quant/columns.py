@@ -1,0 +1,379 @@
+"""Many tables of a FlatBuffer read at once, as columns.
+
+Given the positions of N tables, their vtables, the targets of all references and the lengths of
+all vectors are arrays of N columns, and each is one gather. The tables may be of several layouts,
+so that one level of a file's tree is one batch. Tables share vtables, a handful for thousands of
+tables, so what a vtable says is read once for each *shape*: a vtable as one layout reads it.
+Every gather is preceded by a check of all its positions against the file's end, and the first
+table that fails is named in the error. Numbers are not gathered until a column is asked for; their
+places have been checked by then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, NamedTuple, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import CorruptModelError
+from .flatbuffer import File, Positions, shape_at
+from .layout import Layout, Shape, stack
+
+__all__ = ["Group", "Place", "Tables", "Vectors", "read_tables"]
+
+_INT32 = np.dtype("<i4")
+
+Place = Callable[[int], str]
+"""Says in words which table the n-th of some tables is, for errors."""
+
+
+class Vectors:
+    """One vector per table: where the elements begin, and how many there are.
+
+    Parameters
+    ----------
+    file : File
+    name : str
+        The field that the vectors are.
+    dtype : numpy.dtype
+        Of the elements.
+    targets, lengths : ndarray of int64, shape (N,)
+        Byte position of each vector, 0 for none, and number of its elements.
+
+    Attributes
+    ----------
+    starts : ndarray of int64, shape (N,)
+        Byte position of the first element.
+    """
+
+    def __init__(
+        self,
+        file: File,
+        name: str,
+        dtype: np.dtype[Any],
+        targets: Positions,
+        lengths: NDArray[np.int64],
+    ) -> None:
+        self.file, self.name, self.dtype = file, name, dtype
+        self.targets, self.lengths = targets, lengths
+        self.starts = targets + 4
+
+    @property
+    def present(self) -> NDArray[np.bool_]:
+        """Whether each table has the vector; it may have one of no elements."""
+        present: NDArray[np.bool_] = self.targets != 0
+        return present
+
+    def __getitem__(self, row: int) -> NDArray[Any]:
+        """Give the elements of one table's vector: a read-only view."""
+        return self.file.view(int(self.starts[row]), int(self.lengths[row]), self.dtype)
+
+    @cached_property
+    def bounds(self) -> NDArray[np.int64]:
+        """Where each table's elements begin and end in `joined`; shape (N + 1,)."""
+        bounds = np.zeros(self.lengths.size + 1, np.int64)
+        self.lengths.cumsum(out=bounds[1:])
+        return bounds
+
+    def at(self, rows: slice) -> Vectors:
+        """Give the vectors of some tables."""
+        return Vectors(self.file, self.name, self.dtype, self.targets[rows], self.lengths[rows])
+
+    def where(self, wanted: NDArray[np.bool_], other: Vectors | None = None) -> Vectors:
+        """Give these vectors where they are wanted, and elsewhere another's, or empty ones."""
+        targets, lengths = self.targets, self.lengths * wanted
+        if other is not None:
+            targets = np.where(wanted, targets, other.targets)
+            lengths += other.lengths * ~wanted
+        return Vectors(self.file, self.name, self.dtype, targets, lengths)
+
+    def places(self) -> Positions:
+        """Give the byte position of every element of every vector, one vector after another.
+
+        Vectors may share their bytes, but all together they may not have more bytes than the
+        file: so a small file cannot make a large array.
+        """
+        width = self.dtype.itemsize
+        bounds = self.bounds
+        total = int(bounds[-1])
+        if total * width > self.file.size:
+            raise CorruptModelError(
+                f"the vectors '{self.name}' overlap: together they have {total * width:_} bytes, "
+                f"the file has {self.file.size:_}"
+            )
+        places: Positions = np.arange(0, total * width, width, dtype=np.int64)
+        places += (self.starts - bounds[:-1] * width).repeat(self.lengths)
+        return places
+
+    def joined(self) -> NDArray[Any]:
+        """Copy the elements of all vectors into one array, one vector after another."""
+        return self.file.numbers(self.places(), self.dtype)
+
+    def split(self, dtype: np.dtype[Any]) -> list[NDArray[Any]]:
+        """Copy each vector, as elements of a native 4-byte type.
+
+        Of 8-byte elements the lower halves are kept. Short vectors are gathered together and are
+        parts of one array; where many are long, copying each by itself takes less time.
+        """
+        if self.bounds[-1] <= 64 * self.lengths.size:
+            values = self.file.numbers(self.places(), dtype.newbyteorder("<"))
+            values, bounds = values.astype(dtype, copy=False), self.bounds.tolist()
+            return [values[start:end] for start, end in pairwise(bounds)]
+        words = self.file.u4.view(dtype.newbyteorder("<"))
+        step = self.dtype.itemsize // 4
+        starts = self.starts >> 2
+        ends = starts + self.lengths * step
+        return [
+            words[start:end:step].astype(dtype)
+            for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
+        ]
+
+    def first(self, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Give the first element of each vector, 4 bytes of it; any number for an empty one."""
+        return self.file.numbers(self.starts * (self.lengths != 0), dtype)
+
+
+class Group(NamedTuple):
+    """Tables of one layout that are to be read.
+
+    Attributes
+    ----------
+    layout : Layout
+    positions : ndarray of int64, shape (N,)
+        Where the tables begin; not negative, not checked otherwise.
+    place : callable
+        Says in words which table the n-th is: `place(12)` gives 'subgraph 0, tensor 12'.
+    """
+
+    layout: Layout
+    positions: Positions
+    place: Place
+
+
+class Tables:
+    """N tables of one layout: their fields as columns.
+
+    Parameters
+    ----------
+    file : File
+    group : Group
+        Layout, positions and names of the tables.
+    rows : dict
+        The row of each field in the arrays below, by name.
+    shapes : ndarray of int64, shape (N,)
+        The shape of each table: a column of `offsets`.
+    offsets : ndarray of int64, shape (F, S)
+        Where in tables of each shape each field's value lies, 0 where the field is absent.
+    targets : ndarray of int64, shape (R, N)
+        Where each reference points, 0 where it is absent (no table, vector or string is at 0).
+    lengths : ndarray of int64, shape (V, N)
+        The lengths of vectors and strings.
+    """
+
+    def __init__(
+        self,
+        file: File,
+        group: Group,
+        rows: dict[str, int],
+        shapes: NDArray[np.int64],
+        offsets: NDArray[np.int64],
+        targets: Positions,
+        lengths: NDArray[np.int64],
+    ) -> None:
+        self.file, self.rows = file, rows
+        self.layout, self.positions, self.place = group
+        self.shapes, self.offsets = shapes, offsets
+        self.targets, self.lengths = targets, lengths
+
+    def __len__(self) -> int:
+        return self.positions.size
+
+    def numbers(self, name: str) -> NDArray[Any]:
+        """Gather one number per table; where it is absent, its default."""
+        field, offsets = self.layout.field(name), self.offsets[self.rows[name]]
+        offsets = offsets[self.shapes]
+        present = offsets != 0
+        offsets += self.positions
+        if np.count_nonzero(present) == present.size:
+            return self.file.numbers(offsets, field.dtype)
+        values = self.file.numbers(offsets * present, field.dtype)
+        return np.where(present, values, field.dtype.type(field.default))
+
+    def number(self, name: str, index: int) -> Any:
+        """Give the number of one table, as a Python value."""
+        field = self.layout.field(name)
+        offset = int(self.offsets[self.rows[name], self.shapes[index]])
+        if not offset:
+            return field.default
+        return self.file.view(int(self.positions[index]) + offset, 1, field.dtype)[0].item()
+
+    def has(self, name: str) -> bool:
+        """Tell whether any table has a field."""
+        return bool(self.offsets[self.rows[name]].any())
+
+    def references(self, name: str) -> Positions:
+        """Give the position of the table that each table refers to, 0 for none."""
+        targets: Positions = self.targets[self.rows[name]]
+        return targets
+
+    def vectors(self, name: str) -> Vectors:
+        """Give one vector per table."""
+        row = self.rows[name]
+        dtype = self.layout.field(name).dtype
+        return Vectors(self.file, name, dtype, self.targets[row], self.lengths[row])
+
+    def vector(self, name: str, index: int) -> NDArray[Any]:
+        """Give the vector of one table, empty if it is absent: a read-only view."""
+        row = self.rows[name]
+        start = int(self.targets[row, index]) + 4
+        return self.file.view(start, int(self.lengths[row, index]), self.layout.field(name).dtype)
+
+    def stacked_vectors(self, names: tuple[str, ...]) -> Vectors:
+        """Give the vectors of several fields of one type: all of the first, then the second..."""
+        rows = [self.rows[name] for name in names]
+        dtype, name = self.layout.field(names[0]).dtype, " and ".join(names)
+        targets, lengths = self.targets[rows].ravel(), self.lengths[rows].ravel()
+        return Vectors(self.file, name, dtype, targets, lengths)
+
+    def string(self, name: str, index: int) -> str | None:
+        """Give the string of one table, or None."""
+        row = self.rows[name]
+        if not self.targets[row, index]:
+            return None
+        return self.file.string(int(self.targets[row, index]) + 4, int(self.lengths[row, index]))
+
+    def strings(self, name: str, rows: slice = slice(None)) -> list[str]:
+        """Give one string per table; an absent one is empty."""
+        row = self.rows[name]
+        starts = self.targets[row, rows] + 4
+        text, ends = self.file.text, starts + self.lengths[row, rows]
+        return [
+            text[start:end].tobytes().decode("utf-8", "backslashreplace")
+            for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
+        ]
+
+
+class _Batch:
+    """Tables of several layouts while they are read; knows how to name the one that is bad."""
+
+    def __init__(self, file: File, groups: tuple[Group, ...]) -> None:
+        self.file, self.groups = file, groups
+        self.stack = stack(tuple(group.layout for group in groups))
+        self.counts = [group.positions.size for group in groups]
+        self.layouts = np.arange(len(groups)).repeat(self.counts)
+        self.positions = np.concatenate([group.positions for group in groups])
+
+    def require(self, bad: NDArray[Any], at: Positions, fault: str) -> None:
+        """Refuse the first bad table; where there is a row per field, with its first bad field."""
+        if not np.count_nonzero(bad):
+            return
+        bad, at = np.atleast_2d(bad) != 0, np.atleast_2d(at)
+        table = int(bad.any(axis=0).argmax())
+        row = int(bad[:, table].argmax())
+        self.refuse(table, row if len(bad) > 1 else None, int(at[row, table]), fault)
+
+    def refuse(self, table: int, row: int | None, at: int, fault: str) -> NoReturn:
+        """Say what is wrong with a table, or with the field of one of its rows, and where."""
+        group = int(self.layouts[table])
+        place = self.groups[group].place(table - sum(self.counts[:group]))
+        name = "" if row is None else f"'{self.stack.fields[group][row].name}' "
+        raise CorruptModelError(f"{place}: {name}{fault} (offset {at:_} of {self.file.size:_})")
+
+
+def read_tables(file: File, *groups: Group) -> tuple[Tables, ...]:
+    """Read and check tables, of several layouts at once.
+
+    Parameters
+    ----------
+    file : File
+    *groups : Group
+
+    Returns
+    -------
+    tuple of Tables
+        One for each group. Every field lies in the file, as does every vector and string. The
+        tables that they refer to are checked when they are read in their turn.
+
+    Raises
+    ------
+    CorruptModelError
+        A table, vtable, field, vector or string is not wholly in the file, or not aligned.
+    """
+    batch = _Batch(file, groups)
+    shapes, offsets = _shapes(batch)
+    targets, lengths = _references(batch, shapes, offsets)
+    tables, start = [], 0
+    for group, rows in zip(groups, batch.stack.rows, strict=True):
+        own = slice(start, start + group.positions.size)
+        columns = (shapes[own], offsets, targets[:, own], lengths[:, own])
+        tables.append(Tables(file, group, rows, *columns))
+        start = own.stop
+    return tuple(tables)
+
+
+def _shapes(batch: _Batch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Give the shape of each table, and where in tables of each shape the fields lie.
+
+    The fields of all tables have been checked to lie in the file.
+    """
+    file, positions, require = batch.file, batch.positions, batch.require
+    require(positions > file.size - 4, positions, "the table is past the end of the file")
+    require(positions & 3, positions, "the table is not aligned")
+    vtables = positions - file.u4[positions >> 2].view(_INT32)
+    keys = vtables * len(batch.groups) + batch.layouts
+    distinct = sorted(set(keys.tolist()))
+    which = np.array(distinct, np.int64).searchsorted(keys)
+    shapes = []
+    for key in distinct:
+        vtable, layout = divmod(key, len(batch.groups))
+        one = shape_at(file, batch.stack, layout, vtable)
+        if isinstance(one, str):
+            batch.refuse(int((keys == key).argmax()), None, vtable, one)
+        shapes.append(one)
+    _require_fields(batch, which, shapes)
+    offsets = np.zeros((len(shapes), len(batch.stack.fields[0])), np.int64)
+    if shapes:
+        np.stack([one.offsets for one in shapes], out=offsets)
+    return which, offsets.T
+
+
+def _require_fields(batch: _Batch, which: NDArray[np.int64], shapes: list[Shape]) -> None:
+    """Refuse the first table with a field that is not aligned, or not wholly in the file."""
+    positions, size = batch.positions, batch.file.size
+    highest = int(positions.max(initial=0))
+    for index, (offsets, _, extent, unaligned) in enumerate(shapes):
+        if unaligned is not None:
+            table = int((which == index).argmax())
+            at = int(positions[table] + offsets[unaligned])
+            batch.refuse(table, unaligned, at, "is not aligned")
+        if highest + extent <= size:
+            continue
+        too_far = (which == index) & (positions + extent > size)
+        if np.count_nonzero(too_far):
+            table = int(too_far.argmax())
+            row = int(offsets.argmax())
+            at = int(positions[table] + offsets[row])
+            batch.refuse(table, row, at, "is past the end of the file")
+
+
+def _references(
+    batch: _Batch, shapes: NDArray[np.int64], offsets: NDArray[np.int64]
+) -> tuple[Positions, NDArray[np.int64]]:
+    """Follow all references: give where they point, and the lengths of vectors and strings."""
+    file, stack, require = batch.file, batch.stack, batch.require
+    last = file.size - 4
+    fields = offsets[: stack.references][:, shapes]
+    present = fields != 0
+    fields += batch.positions
+    targets = (fields + file.u4[fields >> 2]) * present
+    require(targets > last, targets, "is past the end of the file")
+    require(targets & 3, targets, "is not aligned")
+    vectors = targets[: stack.vectors]
+    lengths = (file.u4[vectors >> 2] * present[: stack.vectors]).astype(np.int64)
+    ends = vectors + lengths * stack.element_widths[:, batch.layouts]
+    require(ends > last, ends, "runs past the end of the file")
+    return targets, lengths
