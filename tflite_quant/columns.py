@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import CorruptModelError
-from .flatbuffer import File, Positions, shape_at
-from .layout import Layout, Shape, stack
+from .flatbuffer import File, Positions, field_fault, shape_at
+from .layout import Field, Layout, Shape, stack
 
 __all__ = ["Group", "Place", "Tables", "Vectors", "read_tables"]
 
@@ -119,6 +119,8 @@ class Vectors:
         Of 8-byte elements the lower halves are kept. Short vectors are gathered together and are
         parts of one array; where many are long, copying each by itself takes less time.
         """
+        if not np.count_nonzero(self.lengths):
+            return [np.empty(0, dtype)] * self.lengths.size
         if self.bounds[-1] <= 64 * self.lengths.size:
             values = self.file.numbers(self.places(), dtype.newbyteorder("<"))
             values, bounds = values.astype(dtype, copy=False), self.bounds.tolist()
@@ -268,20 +270,31 @@ class _Batch:
         self.positions = np.concatenate([group.positions for group in groups])
 
     def require(self, bad: NDArray[Any], at: Positions, fault: str) -> None:
-        """Refuse the first bad table; where there is a row per field, with its first bad field."""
-        if not np.count_nonzero(bad):
-            return
-        bad, at = np.atleast_2d(bad) != 0, np.atleast_2d(at)
-        table = int(bad.any(axis=0).argmax())
-        row = int(bad[:, table].argmax())
-        self.refuse(table, row if len(bad) > 1 else None, int(at[row, table]), fault)
+        """Refuse the first bad table."""
+        if np.count_nonzero(bad):
+            table = int((bad != 0).argmax())
+            self.refuse(table, int(at[table]), fault)
 
-    def refuse(self, table: int, row: int | None, at: int, fault: str) -> NoReturn:
-        """Say what is wrong with a table, or with the field of one of its rows, and where."""
+    def require_of(
+        self, there: NDArray[np.int64], bad: NDArray[Any], at: Positions, fault: str
+    ) -> None:
+        """Refuse the first table with a bad reference; `there` says row and table of each."""
+        if np.count_nonzero(bad):
+            (found,) = bad.nonzero()
+            rows, tables = np.divmod(there[found], self.positions.size)
+            first = int(tables.argmin())
+            name = self.fields(int(tables[first]))[rows[first]].name
+            self.refuse(int(tables[first]), int(at[found[first]]), f"'{name}' {fault}")
+
+    def refuse(self, table: int, at: int, fault: str) -> NoReturn:
+        """Say what is wrong with a table, and where."""
         group = int(self.layouts[table])
         place = self.groups[group].place(table - sum(self.counts[:group]))
-        name = "" if row is None else f"'{self.stack.fields[group][row].name}' "
-        raise CorruptModelError(f"{place}: {name}{fault} (offset {at:_} of {self.file.size:_})")
+        raise CorruptModelError(f"{place}: {fault} (offset {at:_} of {self.file.size:_})")
+
+    def fields(self, table: int) -> list[Field]:
+        """Give the field of each row, as a table has them."""
+        return self.stack.fields[self.layouts[table]]
 
 
 def read_tables(file: File, *groups: Group) -> tuple[Tables, ...]:
@@ -325,55 +338,58 @@ def _shapes(batch: _Batch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     require(positions & 3, positions, "the table is not aligned")
     vtables = positions - file.u4[positions >> 2].view(_INT32)
     keys = vtables * len(batch.groups) + batch.layouts
-    distinct = sorted(set(keys.tolist()))
-    which = np.array(distinct, np.int64).searchsorted(keys)
+    distinct = np.sort(keys)
+    distinct = distinct[np.append(True, distinct[1:] != distinct[:-1])[: keys.size]]
+    which = distinct.searchsorted(keys)
     shapes = []
-    for key in distinct:
+    for key in distinct.tolist():
         vtable, layout = divmod(key, len(batch.groups))
         one = shape_at(file, batch.stack, layout, vtable)
         if isinstance(one, str):
-            batch.refuse(int((keys == key).argmax()), None, vtable, one)
+            batch.refuse(int((keys == key).argmax()), vtable, one)
         shapes.append(one)
     _require_fields(batch, which, shapes)
-    offsets = np.zeros((len(shapes), len(batch.stack.fields[0])), np.int64)
-    if shapes:
-        np.stack([one.offsets for one in shapes], out=offsets)
-    return which, offsets.T
+    rows = len(batch.stack.fields[0])
+    offsets = np.concatenate([np.zeros(rows, np.int64), *(one.offsets for one in shapes)])
+    return which, offsets.reshape(-1, rows)[1:].T
 
 
 def _require_fields(batch: _Batch, which: NDArray[np.int64], shapes: list[Shape]) -> None:
     """Refuse the first table with a field that is not aligned, or not wholly in the file."""
     positions, size = batch.positions, batch.file.size
     highest = int(positions.max(initial=0))
-    for index, (offsets, _, extent, unaligned) in enumerate(shapes):
-        if unaligned is not None:
-            table = int((which == index).argmax())
-            at = int(positions[table] + offsets[unaligned])
-            batch.refuse(table, unaligned, at, "is not aligned")
-        if highest + extent <= size:
+    for index, one in enumerate(shapes):
+        if one.unaligned is None and highest + one.extent <= size:
             continue
-        too_far = (which == index) & (positions + extent > size)
-        if np.count_nonzero(too_far):
-            table = int(too_far.argmax())
-            row = int(offsets.argmax())
-            at = int(positions[table] + offsets[row])
-            batch.refuse(table, row, at, "is past the end of the file")
+        bad = which == index
+        if one.unaligned is None:
+            bad &= positions + one.extent > size
+        if np.count_nonzero(bad):
+            table = int(bad.argmax())
+            batch.refuse(table, *field_fault(one, batch.fields(table), int(positions[table])))
 
 
 def _references(
-    batch: _Batch, shapes: NDArray[np.int64], offsets: NDArray[np.int64]
+    batch: _Batch, which: NDArray[np.int64], offsets: NDArray[np.int64]
 ) -> tuple[Positions, NDArray[np.int64]]:
     """Follow all references: give where they point, and the lengths of vectors and strings."""
-    file, stack, require = batch.file, batch.stack, batch.require
-    last = file.size - 4
-    fields = offsets[: stack.references][:, shapes]
-    present = fields != 0
-    fields += batch.positions
-    targets = (fields + file.u4[fields >> 2]) * present
-    require(targets > last, targets, "is past the end of the file")
-    require(targets & 3, targets, "is not aligned")
-    vectors = targets[: stack.vectors]
-    lengths = (file.u4[vectors >> 2] * present[: stack.vectors]).astype(np.int64)
-    ends = vectors + lengths * stack.element_widths[:, batch.layouts]
-    require(ends > last, ends, "runs past the end of the file")
-    return targets, lengths
+    file, rows = batch.file, batch.stack
+    count, last = batch.positions.size, file.size - 4
+    fields = offsets[: rows.references][:, which].ravel()
+    # Most tables lack most fields: go on with the references that are there.
+    (there,) = fields.nonzero()
+    tables = there % count if count else there
+    at = fields[there] + batch.positions[tables]
+    at += file.u4[at >> 2]
+    batch.require_of(there, at > last, at, "is past the end of the file")
+    batch.require_of(there, at & 3, at, "is not aligned")
+    vectors = int(there.searchsorted(rows.vectors * count))
+    sizes = file.u4[at[:vectors] >> 2].astype(np.int64)
+    widths = rows.element_widths[there[:vectors] // (count or 1), batch.layouts[tables[:vectors]]]
+    ends = at[:vectors] + sizes * widths
+    batch.require_of(there, ends > last, ends, "runs past the end of the file")
+    targets = np.zeros(rows.references * count, np.int64)
+    targets[there] = at
+    lengths = np.zeros(rows.vectors * count, np.int64)
+    lengths[there[:vectors]] = sizes
+    return targets.reshape(rows.references, count), lengths.reshape(rows.vectors, count)

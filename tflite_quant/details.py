@@ -7,7 +7,6 @@ change.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -70,14 +69,12 @@ def tensor_details(structure: Structure, subgraph: int) -> list[dict[str, Any]]:
     """
     tensors = structure.tensors
     rows = slice(*structure.tensor_bounds[subgraph : subgraph + 2].tolist())
-    places = structure.quantization_rows[rows]
-    parameters = _parameters(structure, places)
     columns = zip(
         tensors.strings("name", rows),
         tensors.vectors("shape").at(rows).split(_INT32),
         _signatures(structure, rows).split(_INT32),
         tensors.numbers("type")[rows].tolist(),
-        (next(parameters) if has else _no_parameters() for has in (places >= 0).tolist()),
+        *_parameters(structure, structure.quantization_rows[rows]),
         strict=True,
     )
     return [
@@ -87,11 +84,18 @@ def tensor_details(structure: Structure, subgraph: int) -> list[dict[str, Any]]:
             "shape": shape,
             "shape_signature": signature,
             "dtype": _TYPES.get(type, np.void),
-            "quantization": pair,
-            "quantization_parameters": quantization,
+            "quantization": (scales.item(), zeros.item()) if is_pair else (0.0, 0),
+            "quantization_parameters": {
+                "scales": scales,
+                "zero_points": zeros,
+                "quantized_dimension": axis,
+                "block_size": 0,
+            },
             "sparsity_parameters": {},
         }
-        for index, (name, shape, signature, type, (pair, quantization)) in enumerate(columns)
+        for index, (name, shape, signature, type, scales, zeros, axis, is_pair) in enumerate(
+            columns
+        )
     ]
 
 
@@ -110,12 +114,10 @@ def _signatures(structure: Structure, rows: slice) -> Vectors:
     return signatures.where((signatures.lengths != 0) & ~constant, shapes)
 
 
-_Parameters = tuple[tuple[float, int], dict[str, Any]]
-"""The scale and zero point if there is one of each, else (0.0, 0); and all parameters."""
-
-
-def _parameters(structure: Structure, places: NDArray[np.int64]) -> Iterator[_Parameters]:
-    """Give the parameters of those tensors that have any.
+def _parameters(
+    structure: Structure, places: NDArray[np.int64]
+) -> tuple[list[NDArray[Any]], list[NDArray[Any]], list[int], list[bool]]:
+    """Give the scales, the zero points and the axis of each tensor, and if there is one of each.
 
     Where there are no scales, LiteRT takes zero points and axis for absent, too. Its zero points
     are int32: of a file's 64 bits it keeps the lower half.
@@ -129,36 +131,19 @@ def _parameters(structure: Structure, places: NDArray[np.int64]) -> Iterator[_Pa
         The row in `quantizations` of each tensor, rising, -1 for none.
     """
     own = places[places >= 0]
-    rows = slice(int(own[0]), int(own[-1]) + 1) if own.size else slice(0)
-    tables = structure.quantizations
+    first, last = (int(own[0]), int(own[-1])) if own.size else (0, -1)
+    rows, tables = slice(first, last + 1), structure.quantizations
     scales, zeros = tables.vectors("scale").at(rows), tables.vectors("zero_point").at(rows)
     having = scales.lengths != 0
     zeros = zeros.where(having)
-    columns = zip(
-        scales.split(_FLOAT32),
-        zeros.split(_INT32),
-        (tables.numbers("quantized_dimension")[rows] * having).tolist(),
-        ((scales.lengths == 1) & (zeros.lengths == 1)).tolist(),
-        strict=True,
+    # Row -1, of tensors that have no table, is the one at the end.
+    chosen = np.where(places < 0, -1, places - first)
+    axes = np.append(tables.numbers("quantized_dimension")[rows] * having, 0)[chosen]
+    is_pair = np.append((scales.lengths == 1) & (zeros.lengths == 1), False)[chosen]
+    arrays = (
+        [*scales.split(_FLOAT32), np.empty(0, _FLOAT32)],
+        [*zeros.split(_INT32), np.empty(0, _INT32)],
     )
-    return (
-        (
-            (scale.item(), zero.item()) if is_pair else (0.0, 0),
-            {
-                "scales": scale,
-                "zero_points": zero,
-                "quantized_dimension": axis,
-                "block_size": 0,
-            },
-        )
-        for scale, zero, axis, is_pair in columns
-    )
-
-
-def _no_parameters() -> _Parameters:
-    return (0.0, 0), {
-        "scales": np.empty(0, np.float32),
-        "zero_points": np.empty(0, np.int32),
-        "quantized_dimension": 0,
-        "block_size": 0,
-    }
+    rows_of_tensors = chosen.tolist()
+    scales_of, zeros_of = ([column[row] for row in rows_of_tensors] for column in arrays)
+    return scales_of, zeros_of, axes.tolist(), is_pair.tolist()

@@ -17,27 +17,25 @@ Tables of which a model has thousands are read many at once, by `columns`.
 from __future__ import annotations
 
 import struct
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import CorruptModelError
-from .layout import Kind, Layout, Shape, Stack, shape, stack
+from .layout import Field, Kind, Layout, Shape, Stack, shape, stack
 
-__all__ = ["File", "Positions", "Table", "read_table", "shape_at"]
+__all__ = ["File", "Positions", "Table", "field_fault", "read_table", "shape_at"]
 
 Positions = NDArray[np.int64]
 
 _INT32 = struct.Struct("<i")
+_UINT16 = struct.Struct("<H")
 _UINT32 = struct.Struct("<I")
 _BOOL = np.dtype("?")
 _TWO_WORDS = np.arange(2)
 _LONGEST = 1024
 """No field of any schema has its entry past this; a vtable may be long, and many may overlap."""
-
-
-_WITH_LENGTH = (Kind.VECTOR, Kind.STRING)
 
 
 class File:
@@ -100,7 +98,7 @@ def shape_at(file: File, stack: Stack, layout: int, vtable: int) -> Shape | str:
         return "the vtable is not in the file"
     if vtable & 1:
         return "the vtable is not aligned"
-    end = vtable + int(file.u2[vtable >> 1])
+    end = vtable + _UINT16.unpack_from(file.text, vtable)[0]
     if end > file.size:
         return "the vtable runs past the end of the file"
     return shape(stack, layout, file.text[vtable : min(end, vtable + _LONGEST)].tobytes())
@@ -176,28 +174,42 @@ def read_table(file: File, layout: Layout, position: int, place: str) -> Table:
         The table, its vtable, a field, vector or string is not wholly in the file, or not aligned.
     """
 
-    def require(good: bool, at: int, fault: str) -> None:
-        if not good:
-            raise CorruptModelError(f"{place}: {fault} (offset {at:_} of {file.size:_})")
+    def refuse(at: int, fault: str) -> NoReturn:
+        raise CorruptModelError(f"{place}: {fault} (offset {at:_} of {file.size:_})")
 
-    last, rows = file.size - 4, stack((layout,))
-    require(position <= last, position, "the table is past the end of the file")
-    require(position & 3 == 0, position, "the table is not aligned")
-    vtable = position - _INT32.unpack_from(file.text, position)[0]
+    last, text, rows = file.size - 4, file.text, stack((layout,))
+    if position > last or position & 3:
+        refuse(position, position_fault("the table", position, last))
+    vtable = position - _INT32.unpack_from(text, position)[0]
     one = shape_at(file, rows, 0, vtable)
     if isinstance(one, str):
-        raise CorruptModelError(f"{place}: {one} (offset {vtable:_} of {file.size:_})")
+        refuse(vtable, one)
+    if one.unaligned is not None or position + one.extent > file.size:
+        refuse(*field_fault(one, rows.fields[0], position))
     fields = {}
     for offset, field in one.present:
-        name, at = field.name, position + offset
-        require(at + field.width <= file.size, at, f"'{name}' is past the end of the file")
-        require(at & min(field.width - 1, 3) == 0, at, f"'{name}' is not aligned")
+        at = position + offset
         if field.kind is not Kind.NUMBER:
-            at += _UINT32.unpack_from(file.text, at)[0]
-            require(at <= last, at, f"'{name}' is past the end of the file")
-            require(at & 3 == 0, at, f"'{name}' is not aligned")
-        if field.kind in _WITH_LENGTH:
-            length = _UINT32.unpack_from(file.text, at)[0] * field.element_width
-            require(at + length <= last, at, f"'{name}' runs past the end of the file")
-        fields[name] = at
+            at += _UINT32.unpack_from(text, at)[0]
+            if at > last or at & 3:
+                refuse(at, position_fault(f"'{field.name}'", at, last))
+            if field.kind is not Kind.TABLE:
+                length = _UINT32.unpack_from(text, at)[0]
+                if at + length * field.element_width > last:
+                    refuse(at, f"'{field.name}' runs past the end of the file")
+        fields[field.name] = at
     return Table(file, layout, fields)
+
+
+def position_fault(what: str, position: int, last: int) -> str:
+    """Say what is wrong with where a table or the target of a reference lies."""
+    return f"{what} is not aligned" if position <= last else f"{what} is past the end of the file"
+
+
+def field_fault(one: Shape, fields: list[Field], position: int) -> tuple[int, str]:
+    """Say what is wrong with where a field lies in a table of a shape that does not fit, where."""
+    if one.unaligned is not None:
+        row, fault = one.unaligned, "is not aligned"
+    else:
+        row, fault = int(one.offsets.argmax()), "is past the end of the file"
+    return position + int(one.offsets[row]), f"'{fields[row].name}' {fault}"

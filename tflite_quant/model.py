@@ -10,17 +10,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import cached_property
-from itertools import pairwise
 from types import MappingProxyType, TracebackType
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .columns import Tables
 from .details import tensor_details
 from .errors import TFLiteError
-from .flatbuffer import File
+from .flatbuffer import File, Table
 from .schema import IDENTIFIER
 from .source import Source, load, require_identifier
 from .structure import Access, Structure, read_structure
@@ -161,40 +159,29 @@ class Model:
     @cached_property
     def metadata(self) -> tuple[Metadata, ...]:
         """The metadata entries, in the file's order."""
-        tables = self.structure.metadata
         return tuple(
-            Metadata(name, self.buffers[buffer])
-            for name, buffer in zip(
-                tables.strings("name"), tables.numbers("buffer").tolist(), strict=True
-            )
+            Metadata(entry.string("name") or "", self.buffers[entry.number("buffer")])
+            for entry in self.structure.metadata
         )
 
     @cached_property
     def signatures(self) -> tuple[Signature, ...]:
         """The signatures, in the file's order."""
         structure = self.structure
-        inputs = self._named(structure.signature_inputs, structure.signature_input_bounds)
-        outputs = self._named(structure.signature_outputs, structure.signature_output_bounds)
-        columns = zip(
-            (signature.string("signature_key") or "" for signature in structure.signatures),
-            (self.subgraphs[index] for index in _of_signatures(structure)),
-            inputs,
-            outputs,
-            strict=True,
+        return tuple(
+            Signature(
+                signature.string("signature_key") or "",
+                subgraph := self.subgraphs[signature.number("subgraph_index")],
+                _named(inputs, subgraph),
+                _named(outputs, subgraph),
+            )
+            for signature, inputs, outputs in zip(
+                structure.signatures,
+                structure.signature_inputs,
+                structure.signature_outputs,
+                strict=True,
+            )
         )
-        return tuple(Signature(*column) for column in columns)
-
-    def _named(self, tables: Tables, bounds: NDArray[np.int64]) -> list[Mapping[str, Tensor]]:
-        """Give each signature's entries of one kind."""
-        names, indices = tables.strings("name"), tables.numbers("tensor_index").tolist()
-        return [
-            MappingProxyType(
-                {names[row]: self.subgraphs[graph].tensors[indices[row]] for row in range(*ends)}
-            )
-            for graph, ends in zip(
-                _of_signatures(self.structure), pairwise(bounds.tolist()), strict=True
-            )
-        ]
 
     def __getitem__(self, key: str | int) -> Tensor:
         """Give a tensor of the first subgraph by its name or index; see `Subgraph`."""
@@ -229,9 +216,14 @@ class Model:
         return tensor_details(self.structure, subgraph_index)
 
 
-def _of_signatures(structure: Structure) -> list[int]:
-    """Give the index of each signature's subgraph."""
-    return [signature.number("subgraph_index") for signature in structure.signatures]
+def _named(entries: tuple[Table, ...], subgraph: Subgraph) -> Mapping[str, Tensor]:
+    """Give a signature's inputs or outputs by name."""
+    return MappingProxyType(
+        {
+            entry.string("name") or "": subgraph.tensors[entry.number("tensor_index")]
+            for entry in entries
+        }
+    )
 
 
 class Metadata(NamedTuple):

@@ -32,18 +32,16 @@ class Structure(NamedTuple):
     Attributes
     ----------
     model : Table
-    subgraphs, signatures : tuple of Table
-    tensors, operators, operator_codes, buffers, metadata : Tables
+    subgraphs, signatures, metadata : tuple of Table
+    tensors, operators, operator_codes, buffers : Tables
     tensor_bounds, operator_bounds : ndarray of int64, shape (subgraphs + 1,)
         The tensors of subgraph s are rows tensor_bounds[s] to tensor_bounds[s + 1] - 1.
     quantizations : Tables
         The QuantizationParameters of those tensors that have any.
     quantization_rows : ndarray of int64, shape (tensors,)
         The row in `quantizations` of each tensor, -1 for none.
-    signature_inputs, signature_outputs : Tables
-        The TensorMap entries of all signatures.
-    signature_input_bounds, signature_output_bounds : ndarray of int64, shape (signatures + 1,)
-        Which of them are those of signature s, as in `tensor_bounds`.
+    signature_inputs, signature_outputs : tuple of tuple of Table
+        The TensorMap entries of each signature.
     buffer_starts, buffer_sizes : ndarray of int64, shape (buffers,)
         Where the bytes of each buffer lie in the file. The start is 0 for a buffer without data.
     """
@@ -61,12 +59,10 @@ class Structure(NamedTuple):
     buffer_sizes: NDArray[np.int64]
     quantizations: Tables
     quantization_rows: NDArray[np.int64]
-    metadata: Tables
+    metadata: tuple[Table, ...]
     signatures: tuple[Table, ...]
-    signature_inputs: Tables
-    signature_input_bounds: Bounds
-    signature_outputs: Tables
-    signature_output_bounds: Bounds
+    signature_inputs: tuple[tuple[Table, ...], ...]
+    signature_outputs: tuple[tuple[Table, ...], ...]
 
 
 def read_structure(file: File) -> Structure:
@@ -90,19 +86,14 @@ def read_structure(file: File) -> Structure:
     model = read_table(file, schema.MODEL, root, "the model")
     subgraphs = _few(model, "subgraphs", schema.SUBGRAPH, "subgraph")
     signatures = _few(model, "signature_defs", schema.SIGNATURE_DEF, "signature")
-    of_tensors, tensor_bounds = _of_each(subgraphs, "tensors", schema.TENSOR, "subgraph")
-    of_operators, operator_bounds = _of_each(subgraphs, "operators", schema.OPERATOR, "subgraph")
-    of_inputs, input_bounds = _of_each(signatures, "inputs", schema.TENSOR_MAP, "signature")
-    of_outputs, output_bounds = _of_each(signatures, "outputs", schema.TENSOR_MAP, "signature")
-    tensors, operators, inputs, outputs, codes, buffers, metadata = read_tables(
+    of_tensors, tensor_bounds = _of_each(subgraphs, "tensors", schema.TENSOR)
+    of_operators, operator_bounds = _of_each(subgraphs, "operators", schema.OPERATOR)
+    tensors, operators, codes, buffers = read_tables(
         file,
         of_tensors,
         of_operators,
-        of_inputs,
-        of_outputs,
         _many(model, "operator_codes", schema.OPERATOR_CODE, "operator code"),
         _many(model, "buffers", schema.BUFFER, "buffer"),
-        _many(model, "metadata", schema.METADATA, "metadata entry"),
     )
     quantization_group, quantization_rows = _quantizations(tensors)
     (quantizations,) = read_tables(file, quantization_group)
@@ -121,25 +112,32 @@ def read_structure(file: File) -> Structure:
         buffer_sizes=buffer_sizes,
         quantizations=quantizations,
         quantization_rows=quantization_rows,
-        metadata=metadata,
+        metadata=_few(model, "metadata", schema.METADATA, "metadata entry"),
         signatures=signatures,
-        signature_inputs=inputs,
-        signature_input_bounds=input_bounds,
-        signature_outputs=outputs,
-        signature_output_bounds=output_bounds,
+        signature_inputs=_entries(signatures, "inputs"),
+        signature_outputs=_entries(signatures, "outputs"),
     )
     _require_indices(structure)
     return structure
 
 
-def _few(model: Table, field: str, layout: Layout, word: str) -> tuple[Table, ...]:
+def _few(parent: Table, field: str, layout: Layout, word: str) -> tuple[Table, ...]:
     """Read the tables of a vector one by one; a table that stands in it twice is read once."""
-    positions = model.children(field).tolist()
+    positions = parent.children(field).tolist()
     tables: dict[int, Table] = {}
     for index, position in enumerate(positions):
         if position not in tables:
-            tables[position] = read_table(model.file, layout, position, f"{word} {index}")
+            tables[position] = read_table(parent.file, layout, position, f"{word} {index}")
     return tuple(tables[position] for position in positions)
+
+
+def _entries(signatures: tuple[Table, ...], field: str) -> tuple[tuple[Table, ...], ...]:
+    """Read the inputs, or the outputs, of all signatures."""
+    _require_no_overlap(signatures, field)
+    return tuple(
+        _few(signature, field, schema.TENSOR_MAP, f"signature {index}, {field.removesuffix('s')}")
+        for index, signature in enumerate(signatures)
+    )
 
 
 def _many(model: Table, field: str, layout: Layout, word: str) -> Group:
@@ -147,25 +145,28 @@ def _many(model: Table, field: str, layout: Layout, word: str) -> Group:
     return Group(layout, model.children(field), lambda row: f"{word} {row}")
 
 
-def _of_each(
-    parents: tuple[Table, ...], field: str, layout: Layout, word: str
-) -> tuple[Group, Bounds]:
-    """Give the tables in a field of each parent, and where in them each parent's own are."""
-    counts = [parent.count(field) for parent in parents]
+def _of_each(subgraphs: tuple[Table, ...], field: str, layout: Layout) -> tuple[Group, Bounds]:
+    """Give the tables in a field of each subgraph, and where in them each subgraph's own are."""
+    _require_no_overlap(subgraphs, field)
+    counts = [subgraph.count(field) for subgraph in subgraphs]
     bounds = np.array([0, *accumulate(counts)], np.int64)
-    # Parents may share a vector; but a small file may not make large arrays.
-    if parents and sum(counts) * 4 > parents[0].file.size:
-        raise CorruptModelError(
-            f"the vectors '{field}' overlap: together they have {sum(counts) * 4:_} bytes, "
-            f"the file has {parents[0].file.size:_}"
-        )
-    positions = [parent.children(field) for parent in parents]
+    positions = [subgraph.children(field) for subgraph in subgraphs]
 
     def place(row: int) -> str:
-        parent = int(np.searchsorted(bounds, row, "right")) - 1
-        return f"{word} {parent}, {field.removesuffix('s')} {row - int(bounds[parent])}"
+        subgraph = int(np.searchsorted(bounds, row, "right")) - 1
+        return f"subgraph {subgraph}, {field.removesuffix('s')} {row - int(bounds[subgraph])}"
 
     return Group(layout, np.concatenate([_NONE, *positions]), place), bounds
+
+
+def _require_no_overlap(parents: tuple[Table, ...], field: str) -> None:
+    """Refuse vectors that share their bytes so much that a small file makes large arrays."""
+    size = sum(parent.count(field) for parent in parents) * 4
+    if parents and size > parents[0].file.size:
+        raise CorruptModelError(
+            f"the vectors '{field}' overlap: together they have {size:_} bytes, "
+            f"the file has {parents[0].file.size:_}"
+        )
 
 
 def _quantizations(tensors: Tables) -> tuple[Group, NDArray[np.int64]]:
@@ -218,45 +219,37 @@ def _require_indices(structure: Structure) -> None:
     counts = s.tensor_bounds[1:] - s.tensor_bounds[:-1]
     # A tensor without data names buffer 0 also where a model has no buffers at all.
     _require_below(s.tensors, "buffer", max(len(s.buffers), 1))
-    _require_below(s.metadata, "buffer", len(s.buffers))
     _require_below(s.operators, "opcode_index", len(s.operator_codes))
+    _require_each_below(s.metadata, "buffer", len(s.buffers), "metadata entry")
     for index, (subgraph, count) in enumerate(zip(s.subgraphs, counts.tolist(), strict=True)):
         _require_ends(subgraph, count, f"subgraph {index}")
     _require_operands(s.operators, counts.repeat(s.operator_bounds[1:] - s.operator_bounds[:-1]))
-    if s.signatures:
-        limits = counts[_require_subgraphs(s)]
-        for tables, bounds in (
-            (s.signature_inputs, s.signature_input_bounds),
-            (s.signature_outputs, s.signature_output_bounds),
-        ):
-            _require_below(tables, "tensor_index", limits.repeat(bounds[1:] - bounds[:-1]))
+    _require_each_below(s.signatures, "subgraph_index", len(s.subgraphs), "signature")
+    for index, signature in enumerate(s.signatures):
+        limit = int(counts[signature.number("subgraph_index")])
+        for entries, word in ((s.signature_inputs, "input"), (s.signature_outputs, "output")):
+            place = f"signature {index}, {word}"
+            _require_each_below(entries[index], "tensor_index", limit, place)
 
 
-def _require_subgraphs(structure: Structure) -> list[int]:
-    """Give the index of each signature's subgraph; refuse the first that is not there."""
-    indices = [signature.number("subgraph_index") for signature in structure.signatures]
-    for signature, index in enumerate(indices):
-        if index >= len(structure.subgraphs):
-            raise CorruptModelError(
-                f"signature {signature}: 'subgraph_index' is {index}, "
-                f"but there are {len(structure.subgraphs)}"
-            )
-    return indices
-
-
-def _require_below(
-    tables: Tables, name: str, limits: NDArray[np.int64] | int
-) -> NDArray[np.uint32]:
-    """Give a number of each table, an index; refuse the first that is not below its limit."""
+def _require_below(tables: Tables, name: str, limit: int) -> None:
+    """Refuse the first table whose number, an index, is not below a limit."""
     values = tables.numbers(name)
-    bad = values >= limits
+    bad = values >= limit
     if np.count_nonzero(bad):
         at = int(bad.argmax())
-        limit = int(np.broadcast_to(limits, values.shape)[at])
-        raise CorruptModelError(
-            f"{tables.place(at)}: '{name}' is {int(values[at])}, but there are {limit}"
-        )
-    return values
+        _refuse_index(tables.place(at), name, int(values[at]), limit)
+
+
+def _require_each_below(tables: tuple[Table, ...], name: str, limit: int, word: str) -> None:
+    """Do the same for tables that were read one by one."""
+    for index, table in enumerate(tables):
+        if table.number(name) >= limit:
+            _refuse_index(f"{word} {index}", name, table.number(name), limit)
+
+
+def _refuse_index(place: str, name: str, value: int, limit: int) -> NoReturn:
+    raise CorruptModelError(f"{place}: '{name}' is {value}, but there are {limit}")
 
 
 def _require_ends(subgraph: Table, count: int, place: str) -> None:
