@@ -339,7 +339,9 @@ def _shapes(batch: _Batch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     vtables = positions - file.u4[positions >> 2].view(_INT32)
     keys = vtables * len(batch.groups) + batch.layouts
     distinct = np.sort(keys)
-    distinct = distinct[np.append(True, distinct[1:] != distinct[:-1])[: keys.size]]
+    is_first = np.ones(keys.size, bool)
+    np.not_equal(distinct[1:], distinct[:-1], out=is_first[1:])
+    distinct = distinct[is_first]
     which = distinct.searchsorted(keys)
     shapes = []
     for key in distinct.tolist():
@@ -357,7 +359,7 @@ def _shapes(batch: _Batch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 def _require_fields(batch: _Batch, which: NDArray[np.int64], shapes: list[Shape]) -> None:
     """Refuse the first table with a field that is not aligned, or not wholly in the file."""
     positions, size = batch.positions, batch.file.size
-    highest = int(positions.max(initial=0))
+    highest = int(positions.max()) if shapes else 0
     for index, one in enumerate(shapes):
         if one.unaligned is None and highest + one.extent <= size:
             continue

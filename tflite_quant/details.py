@@ -47,6 +47,7 @@ _TYPES: dict[int, type] = {
 
 _FLOAT32 = np.dtype(np.float32)
 _INT32 = np.dtype(np.int32)
+_NO_AXIS = np.zeros(1, np.int32)
 
 
 def tensor_details(structure: Structure, subgraph: int) -> list[dict[str, Any]]:
@@ -138,8 +139,10 @@ def _parameters(
     zeros = zeros.where(having)
     # Row -1, of tensors that have no table, is the one at the end.
     chosen = np.where(places < 0, -1, places - first)
-    axes = np.append(tables.numbers("quantized_dimension")[rows] * having, 0)[chosen]
-    is_pair = np.append((scales.lengths == 1) & (zeros.lengths == 1), False)[chosen]
+    numbers = tables.numbers("quantized_dimension")[rows] * having
+    axes = np.concatenate([numbers, _NO_AXIS])[chosen]
+    pairs = (scales.lengths == 1) & (zeros.lengths == 1)
+    is_pair = np.concatenate([pairs, _NO_AXIS != 0])[chosen]
     arrays = (
         [*scales.split(_FLOAT32), np.empty(0, _FLOAT32)],
         [*zeros.split(_INT32), np.empty(0, _INT32)],
