@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-import oracle
 import tflite_quant as tq
+from tests import oracle
 
 
 def is_same(one: object, other: object) -> bool:
@@ -39,6 +39,8 @@ def differences(model: tq.Model, interpreter: Any) -> Iterator[str]:
             keys = one.keys() | other.keys()
             if isinstance(tensor.quantization, tq.UnknownScheme):
                 keys -= {"quantization_parameters"}
+            if tensor.is_sparse:
+                keys -= {"sparsity_parameters"}
             for key in sorted(keys):
                 if not is_same(one.get(key), other.get(key)):
                     yield f"{tensor!r}: {key} {one.get(key)!r}, LiteRT has {other.get(key)!r}"

@@ -15,7 +15,7 @@ import pytest
 import tflite
 from numpy.typing import NDArray
 
-import build
+from tests import build
 
 
 def litert() -> ModuleType:

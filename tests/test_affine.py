@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-import oracle
 import tflite_quant as tq
+from tests import oracle
 
 SHAPES = [(5,), (4, 3), (2, 3, 5), (2, 3, 4, 5)]
 AXES = [(shape, axis) for shape in SHAPES for axis in range(len(shape))]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import tflite
 
-import build
 import tflite_quant as tq
+from tests import build
 
 CODES = tflite.BuiltinOperator
 MAIN = build.SubgraphSpec(
@@ -173,6 +173,19 @@ class TestDetails:
         parameters = model.get_tensor_details()[1]["quantization_parameters"]
         parameters["scales"][:] = 7
         assert model.tensors[1].quantization == tq.open(CONTENT).tensors[1].quantization
+
+    @pytest.mark.parametrize("count", [1, 3, 500])
+    def test_few_and_many_scales(self, count: int) -> None:
+        scales = np.linspace(0.1, 0.2, count, dtype=np.float32)
+        zeros = np.arange(count) - 2
+        spec = build.TensorSpec("w", (count,), scale=scales, zero_point=zeros)
+        details = tq.open(build.one(spec, build.TensorSpec())).get_tensor_details()
+        parameters = details[0]["quantization_parameters"]
+        assert parameters["scales"].tolist() == scales.tolist()
+        assert parameters["zero_points"].tolist() == zeros.tolist()
+        assert parameters["scales"].dtype == np.float32
+        assert parameters["zero_points"].dtype == np.int32
+        assert details[1]["quantization_parameters"]["scales"].size == 0
 
     def test_a_type_that_is_not_known(self) -> None:
         details = tq.open(build.one(build.TensorSpec(type=99))).get_tensor_details()

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import comparison
 import tflite_quant as tq
+from tests import comparison
 
 
 def test_agrees_with_litert(model_path: Path) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-import build
 import tflite_quant as tq
+from tests import build
 
 MODEL = build.one(build.constant(np.arange(6, dtype=np.int8).reshape(2, 3), 0.5, 1))
 

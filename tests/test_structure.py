@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import tflite
 
-import build
 import tflite_quant as tq
+from tests import build
 
 RELU = build.OperatorSpec(tflite.BuiltinOperator.RELU, [0], [1])
 TWO = build.SubgraphSpec(
@@ -114,6 +114,20 @@ def test_one_vector_shared_by_many_tables_is_no_bomb() -> None:
     assert "overlap" in refusal(content)
 
 
+def test_one_vector_of_numbers_shared_by_many_tables_is_no_bomb() -> None:
+    """Ten thousand operators that all name one long vector of inputs."""
+    b = build.start()
+    tensors = build.references(b, [build.table(b, "Tensor", type=9)])
+    inputs = build.numbers(b, np.zeros(20_000), "<i4")
+    operator = build.table(b, "Operator", inputs=inputs)
+    operators = build.references(b, [operator] * 10_000)
+    codes = build.references(b, [build.table(b, "OperatorCode")])
+    graph = build.table(b, "SubGraph", tensors=tensors, operators=operators)
+    subgraphs = build.references(b, [graph])
+    content = build.finish(b, subgraphs=subgraphs, operator_codes=codes)
+    assert "the vectors 'inputs and outputs and intermediates' overlap" in refusal(content)
+
+
 class TestIndices:
     def test_no_subgraph(self) -> None:
         assert "the model has no subgraph" in refusal(build.model())
@@ -159,6 +173,16 @@ class TestIndices:
         )
         text = refusal(build.model(graph))
         assert text == "subgraph 0, operator 0: 'opcode_index' is 5, but there are 1"
+
+    def test_a_broken_operator_code(self) -> None:
+        b = build.start()
+        vtable_of_code = build.table(b, "OperatorCode", version=1)
+        codes = build.references(b, [vtable_of_code])
+        subgraphs = build.references(b, [build.table(b, "SubGraph")])
+        content = bytearray(build.finish(b, subgraphs=subgraphs, operator_codes=codes))
+        position = len(content) - vtable_of_code
+        struct.pack_into("<i", content, position, 2**31 - 1)
+        assert refusal(bytes(content)).startswith("operator code 0: the vtable is not in the file")
 
     def test_signatures(self) -> None:
         text = refusal(build.model(TWO, signatures=[build.SignatureSpec("s", {}, {}, 3)]))

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import tflite
 
-import build
 import tflite_quant as tq
+from tests import build
 
 TYPES = tflite.TensorType
 

@@ -68,10 +68,6 @@ class Vectors:
         present: NDArray[np.bool_] = self.targets != 0
         return present
 
-    def __getitem__(self, row: int) -> NDArray[Any]:
-        """Give the elements of one table's vector: a read-only view."""
-        return self.file.view(int(self.starts[row]), int(self.lengths[row]), self.dtype)
-
     @cached_property
     def bounds(self) -> NDArray[np.int64]:
         """Where each table's elements begin and end in `joined`; shape (N + 1,)."""
@@ -133,10 +129,6 @@ class Vectors:
             words[start:end:step].astype(dtype)
             for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
         ]
-
-    def first(self, dtype: np.dtype[Any]) -> NDArray[Any]:
-        """Give the first element of each vector, 4 bytes of it; any number for an empty one."""
-        return self.file.numbers(self.starts * (self.lengths != 0), dtype)
 
 
 class Group(NamedTuple):

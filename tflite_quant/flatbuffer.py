@@ -32,7 +32,6 @@ Positions = NDArray[np.int64]
 _INT32 = struct.Struct("<i")
 _UINT16 = struct.Struct("<H")
 _UINT32 = struct.Struct("<I")
-_BOOL = np.dtype("?")
 _TWO_WORDS = np.arange(2)
 _LONGEST = 1024
 """No field of any schema has its entry past this; a vtable may be long, and many may overlap."""
@@ -57,25 +56,19 @@ class File:
         self.u4: NDArray[np.uint32] = memory[: self.size & ~3].view("<u4")
 
     def numbers(self, positions: Positions, dtype: np.dtype[Any]) -> NDArray[Any]:
-        """Gather the numbers at these byte positions, which have been checked.
+        """Gather the numbers of 1, 4 or 8 bytes at these positions, which have been checked.
 
         Indexing works on memory of any alignment and byte order without a copy of the whole;
         `numpy.take` would copy the file first.
         """
-        width = dtype.itemsize
         values: NDArray[Any]
-        if dtype == _BOOL:
-            return np.not_equal(self.memory[positions], 0)
-        if width == 1:
-            values = self.memory[positions]
-        elif width == 2:
-            values = self.u2[positions >> 1]
-        elif width == 4:
-            values = self.u4[positions >> 2]
+        if dtype.itemsize == 1:
+            values = self.memory[positions].view(dtype)
+        elif dtype.itemsize == 4:
+            values = self.u4[positions >> 2].view(dtype)
         else:
-            values = self.u4[(positions >> 2)[:, None] + _TWO_WORDS]
-            return values.view(dtype).reshape(positions.shape)
-        return values.view(dtype)
+            values = self.u4[(positions >> 2)[:, None] + _TWO_WORDS].view(dtype)[:, 0]
+        return values
 
     def view(self, start: int, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
         """Give `count` numbers from byte `start` on, which have been checked, without a copy."""

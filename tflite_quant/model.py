@@ -58,7 +58,8 @@ def open(source: Source) -> Model:
 
     Examples
     --------
-    >>> with open("fixtures/residual_int8.tflite") as model:
+    >>> import tflite_quant as tq
+    >>> with tq.open("fixtures/residual_int8.tflite") as model:
     ...     model.inputs[0].type.name, model.inputs[0].shape
     ('INT8', (1, 32, 32, 3))
     """
@@ -206,7 +207,8 @@ class Model:
 
         Examples
         --------
-        >>> with open("fixtures/residual_int8.tflite") as model:
+        >>> import tflite_quant as tq
+        >>> with tq.open("fixtures/residual_int8.tflite") as model:
         ...     model.get_tensor_details()[0]["dtype"]
         <class 'numpy.int8'>
         """

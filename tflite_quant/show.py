@@ -154,7 +154,7 @@ def model_tables(
         yield Text(f"\nsubgraph {subgraph.index}{name}: inputs {inputs}, outputs {outputs}")
         rows = [_row(tensor) for tensor in subgraph.tensors]
         if width is not None and sum(_widths([_TITLES, *rows])) + 2 * len(_TITLES) > width:
-            yield Text(_stacked(rows))
+            yield Text("\n".join(_stacked(rows, width)))
         else:
             yield _table(_TITLES, rows)
 
@@ -170,24 +170,25 @@ def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
     return [max(map(len, column)) for column in zip(*rows, strict=True)]
 
 
-def _stacked(rows: Sequence[tuple[str, ...]]) -> str:
-    """Lay rows out in two lines each: the name, then everything else in columns."""
+def _stacked(rows: Sequence[tuple[str, ...]], width: int) -> Iterator[str]:
+    """Lay each row out as its name, in as many lines as that takes, and a line of all else."""
     cells = [
         (index, kind, shape, size, f"{scheme} {axis}".strip(), scale, zero)
         for index, _, kind, shape, size, scheme, scale, zero, axis in rows
     ]
-    widths = _widths(cells) if cells else []
-    lines = []
-    for row, (index, *others) in zip(rows, cells, strict=True):
+    widths = _widths(cells)
+    indent = " " * (widths[0] + 1)
+    room = max(width - len(indent), 1)
+    yield f"{indent}name; {', '.join(_STACKED)}"
+    for (_, name, *_), (index, *others) in zip(rows, cells, strict=True):
+        lines = [name[at : at + room] for at in range(0, max(len(name), 1), room)]
+        yield f"{index:>{widths[0]}} {lines[0]}".rstrip()
+        yield from (indent + line for line in lines[1:])
         columns = (
-            cell.rjust(width) if title in _RIGHT else cell.ljust(width)
-            for title, cell, width in zip(_STACKED, others, widths[1:], strict=True)
+            cell.rjust(wide) if title in _RIGHT else cell.ljust(wide)
+            for title, cell, wide in zip(_STACKED, others, widths[1:], strict=True)
         )
-        lines += [
-            f"{index:>{widths[0]}} {row[1]}",
-            f"{'':{widths[0]}} {' '.join(columns)}".rstrip(),
-        ]
-    return "\n".join(lines)
+        yield (indent + " ".join(columns)).rstrip()
 
 
 def tensor_tables(tensor: Tensor) -> Iterator[RenderableType]:

@@ -253,8 +253,9 @@ class Tensor:
 
         Examples
         --------
-        >>> with open("fixtures/residual_int8.tflite") as model:
-        ...     model["tfl.pseudo_qconst"].dequantize().dtype
+        >>> import tflite_quant as tq
+        >>> with tq.open("fixtures/residual_int8.tflite") as model:
+        ...     model["residual_1/stem_conv_1/convolution"].dequantize().dtype
         dtype('float32')
         """
         quantization = self.quantization

@@ -1,0 +1,1 @@
+"""The tests, and what they share: models built by hand, LiteRT as the oracle, the comparison."""
