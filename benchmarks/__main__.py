@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import argparse
 import platform
+import statistics
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +30,17 @@ def main() -> None:
     for cells in details.rows(models):
         table.add_row(*cells)
     console.print(table)
+    console.print(f"import tflite_quant, after import tflite: {import_time():.1f} ms")
+
+
+def import_time(processes: int = 15) -> float:
+    """Give the median over fresh processes, in milliseconds."""
+    code = (
+        "import time, tflite; start = time.perf_counter(); import tflite_quant; "
+        "print(time.perf_counter() - start)"
+    )
+    runs = [subprocess.check_output([sys.executable, "-c", code]) for _ in range(processes)]
+    return statistics.median(map(float, runs)) * 1e3
 
 
 def machine() -> str:

@@ -15,7 +15,8 @@ def medians(
 ) -> dict[str, float]:
     """Run each way in turn, again and again, and give the median of each, in seconds.
 
-    Turns keep what slows the machine down for a while from falling on one way alone.
+    Turns keep what slows the machine down for a while from falling on one way alone; in its turn
+    each runs once untimed, so that none is timed in the caches that another has left.
 
     Parameters
     ----------
@@ -26,14 +27,13 @@ def medians(
         How many turns there are, at least.
     """
     times: dict[str, list[float]] = {name: [] for name in ways}
-    for run in ways.values():
-        run()
     gc.collect()
     gc.disable()
     end = time.perf_counter() + seconds
     try:
         while time.perf_counter() < end or len(next(iter(times.values()))) < least:
             for name, run in ways.items():
+                run()
                 start = time.perf_counter()
                 run()
                 times[name].append(time.perf_counter() - start)
