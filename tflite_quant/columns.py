@@ -125,6 +125,11 @@ class Vectors:
         step = self.dtype.itemsize // 4
         starts = self.starts >> 2
         ends = starts + self.lengths * step
+        if words.dtype == dtype:
+            return [
+                words[start:end:step].copy()
+                for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
+            ]
         return [
             words[start:end:step].astype(dtype)
             for start, end in zip(starts.tolist(), ends.tolist(), strict=True)

@@ -47,7 +47,6 @@ _TYPES: dict[int, type] = {
 
 _FLOAT32 = np.dtype(np.float32)
 _INT32 = np.dtype(np.int32)
-_NO_AXIS = np.zeros(1, np.int32)
 
 
 def tensor_details(structure: Structure, subgraph: int) -> list[dict[str, Any]]:
@@ -138,15 +137,12 @@ def _parameters(
     having = scales.lengths != 0
     zeros = zeros.where(having)
     # Row -1, of tensors that have no table, is the one at the end.
-    chosen = np.where(places < 0, -1, places - first)
-    numbers = tables.numbers("quantized_dimension")[rows] * having
-    axes = np.concatenate([numbers, _NO_AXIS])[chosen]
-    pairs = (scales.lengths == 1) & (zeros.lengths == 1)
-    is_pair = np.concatenate([pairs, _NO_AXIS != 0])[chosen]
-    arrays = (
+    columns = (
         [*scales.split(_FLOAT32), np.empty(0, _FLOAT32)],
         [*zeros.split(_INT32), np.empty(0, _INT32)],
+        [*(tables.numbers("quantized_dimension")[rows] * having).tolist(), 0],
+        [*((scales.lengths == 1) & (zeros.lengths == 1)).tolist(), False],
     )
-    rows_of_tensors = chosen.tolist()
-    scales_of, zeros_of = ([column[row] for row in rows_of_tensors] for column in arrays)
-    return scales_of, zeros_of, axes.tolist(), is_pair.tolist()
+    chosen = np.where(places < 0, -1, places - first).tolist()
+    scale, zero, axis, is_pair = ([column[row] for row in chosen] for column in columns)
+    return scale, zero, axis, is_pair

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import CorruptModelError
-from .layout import Field, Kind, Layout, Shape, Stack, shape, stack
+from .layout import Field, Layout, Shape, Stack, shape, stack
 
 __all__ = ["File", "Positions", "Table", "field_fault", "read_table", "shape_at"]
 
@@ -180,17 +180,15 @@ def read_table(file: File, layout: Layout, position: int, place: str) -> Table:
     if one.unaligned is not None or position + one.extent > file.size:
         refuse(*field_fault(one, rows.fields[0], position))
     fields = {}
-    for offset, field in one.present:
+    for offset, name, element_width in one.present:
         at = position + offset
-        if field.kind is not Kind.NUMBER:
+        if element_width >= 0:
             at += _UINT32.unpack_from(text, at)[0]
             if at > last or at & 3:
-                refuse(at, position_fault(f"'{field.name}'", at, last))
-            if field.kind is not Kind.TABLE:
-                length = _UINT32.unpack_from(text, at)[0]
-                if at + length * field.element_width > last:
-                    refuse(at, f"'{field.name}' runs past the end of the file")
-        fields[field.name] = at
+                refuse(at, position_fault(f"'{name}'", at, last))
+            if element_width and at + _UINT32.unpack_from(text, at)[0] * element_width > last:
+                refuse(at, f"'{name}' runs past the end of the file")
+        fields[name] = at
     return Table(file, layout, fields)
 
 

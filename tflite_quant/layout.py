@@ -57,8 +57,13 @@ class Field(NamedTuple):
 
     @property
     def element_width(self) -> int:
-        """How many bytes an element of the vector, or a character of the string, takes."""
-        return self.dtype.itemsize if self.kind is Kind.VECTOR else 1
+        """How many bytes an element of the vector, or a character of the string, takes.
+
+        It is 0 for a reference to a table, -1 for a number.
+        """
+        if self.kind is Kind.VECTOR:
+            return self.dtype.itemsize
+        return {Kind.STRING: 1, Kind.TABLE: 0, Kind.NUMBER: -1}[self.kind]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -78,7 +83,7 @@ class Layout:
 
 
 _ROWS = ((Kind.VECTOR, Kind.STRING), (Kind.TABLE,), (Kind.NUMBER,))
-_NO_FIELD = Field("", Kind.NUMBER, 1 << 16, np.dtype("u1"))
+_NO_FIELD = Field("", Kind.STRING, 1 << 16)
 """Stands where a layout has no field; its entry is past the end of every vtable."""
 
 
@@ -122,8 +127,9 @@ class Shape(NamedTuple):
     ----------
     offsets : ndarray of int64, shape (rows,)
         Where in a table the field of each row lies, 0 if it is absent.
-    present : tuple of (int, Field)
-        Offset and field, for those that are there.
+    present : tuple of (int, str, int)
+        Of those that are there offset, name, and the bytes of an element of what it refers to:
+        0 for a table, -1 for a number, which refers to nothing.
     extent : int
         How many bytes from the table's start its last field ends.
     unaligned : int or None
@@ -131,7 +137,7 @@ class Shape(NamedTuple):
     """
 
     offsets: NDArray[np.int64]
-    present: tuple[tuple[int, Field], ...]
+    present: tuple[tuple[int, str, int], ...]
     extent: int
     unaligned: int | None
 
@@ -152,10 +158,11 @@ def shape(stack: Stack, layout: int, vtable: bytes) -> Shape:
     fields = stack.fields[layout]
     slots = [field.entry >> 1 for field in fields]
     offsets = [entries[slot] if slot < len(entries) else 0 for slot in slots]
-    present = tuple((at, field) for at, field in zip(offsets, fields, strict=True) if at)
+    pairs = [(at, field) for at, field in zip(offsets, fields, strict=True) if at]
+    present = tuple((at, field.name, field.element_width) for at, field in pairs)
     # 8-byte numbers are only 4-aligned where a builder wrote no padding before them.
     unaligned = [row for row, at in enumerate(offsets) if at % min(fields[row].width, 4)]
-    extent = max((at + field.width for at, field in present), default=0)
+    extent = max((at + field.width for at, field in pairs), default=0)
     return Shape(np.array(offsets, np.int64), present, extent, unaligned[0] if unaligned else None)
 
 

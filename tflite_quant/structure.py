@@ -133,7 +133,8 @@ def _few(parent: Table, field: str, layout: Layout, word: str) -> tuple[Table, .
 
 def _entries(signatures: tuple[Table, ...], field: str) -> tuple[tuple[Table, ...], ...]:
     """Read the inputs, or the outputs, of all signatures."""
-    _require_no_overlap(signatures, field)
+    counts = [signature.count(field) for signature in signatures]
+    _require_no_overlap(counts, field, signatures)
     return tuple(
         _few(signature, field, schema.TENSOR_MAP, f"signature {index}, {field.removesuffix('s')}")
         for index, signature in enumerate(signatures)
@@ -147,21 +148,21 @@ def _many(model: Table, field: str, layout: Layout, word: str) -> Group:
 
 def _of_each(subgraphs: tuple[Table, ...], field: str, layout: Layout) -> tuple[Group, Bounds]:
     """Give the tables in a field of each subgraph, and where in them each subgraph's own are."""
-    _require_no_overlap(subgraphs, field)
     counts = [subgraph.count(field) for subgraph in subgraphs]
     bounds = np.array([0, *accumulate(counts)], np.int64)
-    positions = [subgraph.children(field) for subgraph in subgraphs]
+    _require_no_overlap(counts, field, subgraphs)
+    positions = [subgraph.children(field) for subgraph in subgraphs] or [_NONE]
 
     def place(row: int) -> str:
         subgraph = int(np.searchsorted(bounds, row, "right")) - 1
         return f"subgraph {subgraph}, {field.removesuffix('s')} {row - int(bounds[subgraph])}"
 
-    return Group(layout, np.concatenate([_NONE, *positions]), place), bounds
+    return Group(layout, np.concatenate(positions), place), bounds
 
 
-def _require_no_overlap(parents: tuple[Table, ...], field: str) -> None:
+def _require_no_overlap(counts: list[int], field: str, parents: tuple[Table, ...]) -> None:
     """Refuse vectors that share their bytes so much that a small file makes large arrays."""
-    size = sum(parent.count(field) for parent in parents) * 4
+    size = sum(counts) * 4
     if parents and size > parents[0].file.size:
         raise CorruptModelError(
             f"the vectors '{field}' overlap: together they have {size:_} bytes, "
@@ -193,8 +194,8 @@ def _buffer_bytes(buffers: Tables) -> tuple[Positions, NDArray[np.int64]]:
     starts, sizes = data.starts * present, data.lengths
     if not buffers.has("offset"):
         return starts, sizes
-    offsets = buffers.numbers("offset")
-    outside = (offsets > 1) & ~present
+    offsets = buffers.numbers("offset") * ~present
+    outside = offsets > 1
     if not np.count_nonzero(outside):
         return starts, sizes
     lengths, end = buffers.numbers("size"), np.uint64(buffers.file.size)
