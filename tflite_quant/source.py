@@ -84,7 +84,7 @@ def load(source: Source) -> NDArray[np.uint8]:
     return memory
 
 
-_SMALL = 1 << 16
+_SMALL = 1 << 20
 """A file up to this size is read: that takes less time than mapping it and touching its pages."""
 
 
