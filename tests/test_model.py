@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import pytest
 import tflite
+from flatbuffers import flexbuffers
 
 import tflite_quant as tq
 from tests import build
@@ -104,6 +105,68 @@ def test_operators(model: tq.Model) -> None:
         "Operator(0, FULLY_CONNECTED, version 7, inputs [0, 1, -1], outputs [3])"
     )
     assert repr(magic) == "Operator(1, CUSTOM 'Magic', version 1, inputs [3], outputs [4])"
+
+
+def test_options() -> None:
+    def padded(b: build.Builder) -> int:
+        return build.table(b, "Pool2DOptions", stride_w=3, padding=1)
+
+    fields = {
+        "builtin_options": padded,
+        "builtin_options_type": tflite.BuiltinOptions.Pool2DOptions,
+    }
+    one = build.OperatorSpec(CODES.MAX_POOL_2D, [0], [3], fields=fields)
+    two = build.OperatorSpec(CODES.ADD, [0], [3], fields={"builtin_options_type": 200})
+    graph = build.SubgraphSpec(MAIN.tensors, operators=[one, MAIN.operators[0], two])
+    pool, dense, newer = tq.open(build.model(graph)).operators
+    assert pool.options["stride_w"] == 3
+    assert pool.options["padding"] == 1
+    assert pool.options["filter_width"] == 0
+    assert pool.options_name == "Pool2DOptions"
+    assert (dict(dense.options), dense.options_name) == ({}, None)
+    assert dict(newer.options) == {}
+    with pytest.raises(TypeError):
+        pool.options["padding"] = 2  # type: ignore[index]
+
+
+class TestCustomOptions:
+    def operator(self, content: bytes, after: bytes = b"", **fields: int) -> tq.Operator:
+        written = {"custom_options": lambda b: build.numbers(b, np.frombuffer(content, "u1"), "u1")}
+        spec = build.OperatorSpec(CODES.CUSTOM, [0], [3], custom="Magic", fields=written | fields)
+        graph = build.SubgraphSpec(MAIN.tensors, operators=[spec])
+        return tq.open(build.model(graph) + after).operators[0]
+
+    def test_a_map(self) -> None:
+        builder = flexbuffers.Builder()
+        with builder.Map():
+            builder.Int("axis", -1)
+            builder.String("mode", "fast")
+        operator = self.operator(bytes(builder.Finish()))
+        assert operator.custom_options == {"axis": -1, "mode": "fast"}
+        assert not operator.custom_data.flags.writeable
+
+    def test_bytes_that_are_none(self) -> None:
+        operator = self.operator(b"anything")
+        assert operator.custom_options is None
+        assert operator.custom_data.tobytes() == b"anything"
+        assert self.operator(b"").custom_options is None
+
+    def test_large_ones_lie_behind_the_flatbuffer(self) -> None:
+        start = len(build.model(build.SubgraphSpec(MAIN.tensors))) + 400
+        after = bytes(range(256)) * 8
+        operator = self.operator(
+            b"", after, large_custom_options_offset=start, large_custom_options_size=3
+        )
+        first = int(operator.custom_data[0])
+        assert operator.custom_data.tolist() == [first, (first + 1) % 256, (first + 2) % 256]
+
+    @pytest.mark.parametrize(("offset", "size"), [(2**40, 1), (64, 2**63), (2**64 - 1, 2)])
+    def test_large_ones_that_are_not_there(self, offset: int, size: int) -> None:
+        operator = self.operator(
+            b"", large_custom_options_offset=offset, large_custom_options_size=size
+        )
+        with pytest.raises(tq.CorruptModelError, match="its .* bytes of custom options"):
+            operator.custom_data  # noqa: B018
 
 
 def test_an_old_file_has_its_operators_code_in_a_byte() -> None:

@@ -80,13 +80,12 @@ class TestData:
         with pytest.raises(tq.UnsupportedError, match="tensor 0 't' is not constant"):
             tensor(build.TensorSpec()).data  # noqa: B018
 
-    @pytest.mark.parametrize("type", [TYPES.STRING, TYPES.INT4, TYPES.RESOURCE, 99])
-    def test_types_that_cannot_be_read_yet(self, type: int) -> None:
+    @pytest.mark.parametrize("type", [TYPES.RESOURCE, TYPES.VARIANT, 99])
+    def test_types_that_have_no_values_or_are_not_known(self, type: int) -> None:
         one = tensor(build.TensorSpec(type=type, data=b"1234"))
-        with pytest.raises(tq.UnsupportedError, match=tq.TensorType(type).name.split("(")[0]):
-            one.data  # noqa: B018
-        with pytest.raises(tq.UnsupportedError):
-            one.dtype  # noqa: B018
+        for ask in (lambda: one.data, lambda: one.stored, lambda: one.dtype, one.dequantize):
+            with pytest.raises(tq.UnsupportedError, match=tq.TensorType(type).name.split("(")[0]):
+                ask()
         assert one.nbytes == 4
 
     def test_bytes_of_what_is_not_constant(self) -> None:
@@ -94,15 +93,6 @@ class TestData:
         assert tensor(build.TensorSpec(shape=(3,), type=TYPES.INT4)).nbytes == 2
         assert tensor(build.TensorSpec(type=TYPES.STRING)).nbytes is None
         assert tensor(build.TensorSpec(shape=(-5,))).nbytes is None
-
-    def test_sparse_values_cannot_be_read_yet(self) -> None:
-        def sparsity(b: build.Builder) -> int:
-            return build.table(b, "SparsityParameters")
-
-        one = tensor(build.TensorSpec(data=b"1", fields={"sparsity": sparsity}))
-        assert one.is_sparse
-        with pytest.raises(tq.UnsupportedError, match="sparse"):
-            one.data  # noqa: B018
 
 
 class TestQuantization:
@@ -147,30 +137,32 @@ class TestQuantization:
         one = tensor(build.TensorSpec(scale=[0.5], zero_point=[]))
         assert repr(one.quantization) == "PerAxis(axis=0, 1 scales 0.5, zero_points none)"
 
-    @pytest.mark.parametrize(
-        ("kind", "name"),
-        [
-            (1, "CustomQuantization"),
-            (2, "BlockwiseQuantization"),
-            (3, "MultiAxisQuantization"),
-            (9, "QuantizationDetails(9)"),
-        ],
-    )
-    def test_details_are_shown_not_dropped(self, kind: int, name: str) -> None:
-        def details(b: build.Builder) -> int:
-            return build.raw_table(b, ("Int32", 1))
-
-        one = tensor(
-            build.TensorSpec(
-                "w", (2,), data=b"12", details=(kind, details), scale=[0.5], zero_point=[1]
-            )
-        )
-        quantization = one.quantization
+    def test_details_that_are_not_known_are_shown_not_dropped(self) -> None:
+        details = (9, lambda b: build.raw_table(b, ("Int32", 1)))
+        spec = build.TensorSpec("w", (2,), data=b"12", scale=[0.5], zero_point=[1], details=details)
+        quantization = tensor(spec).quantization
         assert isinstance(quantization, tq.UnknownScheme)
-        assert (quantization.details_type, quantization.name) == (kind, name)
+        assert (quantization.details_type, quantization.name) == (9, "QuantizationDetails(9)")
         assert quantization.scales.tolist() == [0.5]
-        assert repr(quantization) == f"UnknownScheme({name})"
-        with pytest.raises(tq.UnsupportedError, match="cannot be applied"):
+        assert repr(quantization) == "UnknownScheme(QuantizationDetails(9))"
+        with pytest.raises(tq.UnsupportedError, match=r"how to apply QuantizationDetails\(9\)"):
+            tensor(spec).dequantize()
+
+    def test_details_that_are_missing_are_shown(self) -> None:
+        quantization = tensor(build.TensorSpec(details=(2, lambda b: None))).quantization  # type: ignore[arg-type, return-value]
+        assert repr(quantization) == "UnknownScheme(BlockwiseQuantization)"
+
+    def test_custom(self) -> None:
+        def custom(b: build.Builder) -> int:
+            return build.table(b, "CustomQuantization", custom=build.numbers(b, [7, 8, 9], "u1"))
+
+        one = tensor(build.TensorSpec("w", (2,), data=b"12", details=(1, custom)))
+        quantization = one.quantization
+        assert isinstance(quantization, tq.Custom)
+        assert quantization.content.tolist() == [7, 8, 9]
+        assert not quantization.content.flags.writeable
+        assert repr(quantization) == "Custom(3 bytes)"
+        with pytest.raises(tq.UnsupportedError, match="'w': .* how to apply custom quantization"):
             one.dequantize()
 
 
@@ -192,8 +184,8 @@ class TestDequantize:
     @pytest.mark.parametrize(
         ("spec", "message"),
         [
-            (build.constant(np.ones(2, np.int8)), "INT8 values without scales stand for them"),
-            (build.constant(np.ones(2, np.float32), 0.5), "FLOAT32 values"),
+            (build.constant(np.ones(2, np.int8)), "INT8 values without scales stand for no"),
+            (build.constant(np.ones(2, np.float32), 0.5), "FLOAT32 values with scales"),
             (build.constant(np.ones(2, np.int8), [1, 2], [0, 0], axis=1), "dimension 1 is out of"),
             (build.constant(np.ones(2, np.int8), [1, 2], [0, 0], axis=-1), "dimension -1 is out"),
             (build.constant(np.ones(2, np.int8), [1, 2, 3], [0, 0, 0]), "3 scales along axis 0"),

@@ -10,7 +10,7 @@ behind the integers.
 ('per-axis', dtype('int8'), dtype('float32'))
 """
 
-from .affine import dequantize, quantize
+from .affine import dequantize, dequantize_blockwise, quantize
 from .errors import (
     CorruptModelError,
     NotTFLiteError,
@@ -19,18 +19,31 @@ from .errors import (
     UnsupportedError,
 )
 from .model import Metadata, Model, Signature, open
-from .quantization import NotQuantized, PerAxis, PerTensor, Quantization, UnknownScheme
+from .quantization import (
+    Blockwise,
+    Custom,
+    MultiAxis,
+    NotQuantized,
+    PerAxis,
+    PerTensor,
+    Quantization,
+    UnknownScheme,
+)
 from .schema import TensorType
 from .subgraph import Operator, Subgraph
-from .tensor import Buffer, Tensor
+from .tensor import Buffer, ExternalBuffer, Tensor
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Blockwise",
     "Buffer",
     "CorruptModelError",
+    "Custom",
+    "ExternalBuffer",
     "Metadata",
     "Model",
+    "MultiAxis",
     "NotQuantized",
     "NotTFLiteError",
     "Operator",
@@ -46,6 +59,7 @@ __all__ = [
     "UnknownScheme",
     "UnsupportedError",
     "dequantize",
+    "dequantize_blockwise",
     "open",
     "quantize",
 ]

@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .errors import QuantizationError
 
-__all__ = ["dequantize", "quantize"]
+__all__ = ["dequantize", "dequantize_blockwise", "quantize", "to_float32"]
 
 _BLOCK = 1 << 16
 """Values in a block: a quarter of a megabyte of float32."""
@@ -127,6 +127,105 @@ def _dequantize_wide(
             out[block] = difference.astype(np.float32) * _part(scales, block)
 
 
+def dequantize_blockwise(
+    q: ArrayLike,
+    scale: ArrayLike,
+    zero_point: ArrayLike = 0,
+    out: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
+    """Give the real values of integers that have a scale for each block of them.
+
+    Parameters
+    ----------
+    q : array_like of integers, any shape and memory layout
+    scale : array_like of float, with as many axes as q
+        Each axis of `q` is as long as that of `scale`, or a multiple: so many values in a row
+        share a scale. Taken as float32.
+    zero_point : int, or array_like of int, shape of scale
+    out : ndarray of float32, shape of q, optional
+        Where to put the result; it may have any memory layout, and may not overlap `q`.
+
+    Returns
+    -------
+    ndarray of float32, shape of q
+        `out`, if given: `(q - zero_point) * scale`, difference and product in float32, as along
+        an axis.
+
+    Raises
+    ------
+    QuantizationError
+        The shapes do not fit each other, or a scale is not finite.
+    TypeError, ValueError
+        As `dequantize`.
+
+    Examples
+    --------
+    >>> dequantize_blockwise(np.int8([[2, 2, 2, 2]]), [[0.5, 0.25]])
+    array([[1. , 1. , 0.5, 0.5]], dtype=float32)
+    """
+    values = np.asarray(q)
+    if values.dtype.kind not in "iu":
+        raise TypeError(f"q has dtype {values.dtype}, expected an integer type")
+    with np.errstate(over="ignore"):
+        scales = np.asarray(scale, np.float32)
+    _require_finite(scales)
+    lengths = _block_lengths(values.shape, scales.shape)
+    zeros = _block_zeros(zero_point, scales.shape)
+    out = _output(out, values, np.dtype(np.float32))
+    exact = values.dtype.itemsize <= 2 and _are_exact(zeros)
+    zeros = zeros.astype(np.float32 if exact else np.float64)
+    for rows in _row_blocks(values.shape):
+        part = values[rows].astype(zeros.dtype)
+        part -= _repeated(zeros, lengths, rows)
+        with np.errstate(over="ignore"):
+            out[rows] = part.astype(np.float32, copy=False) * _repeated(scales, lengths, rows)
+    return out
+
+
+def _block_lengths(shape: tuple[int, ...], scales: tuple[int, ...]) -> tuple[int, ...]:
+    """Tell how many values in a row share a scale, along each axis."""
+    if len(shape) == len(scales) and all(
+        count and not size % count for size, count in zip(shape, scales, strict=True)
+    ):
+        return tuple(size // count for size, count in zip(shape, scales, strict=True))
+    raise QuantizationError(f"scales of shape {scales} do not divide shape {shape} into blocks")
+
+
+def _block_zeros(zero_point: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Check zero points against the shape of the scales; one serves all."""
+    zeros = np.asarray(zero_point)
+    if zeros.dtype.kind not in "iu":
+        raise TypeError(f"zero_point has dtype {zeros.dtype}, expected an integer type")
+    if zeros.size == 1:
+        return zeros.reshape((1,) * len(shape))
+    if zeros.shape != shape:
+        raise QuantizationError(f"zero points of shape {zeros.shape} for scales of shape {shape}")
+    return zeros
+
+
+def _row_blocks(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
+    """Cut an array along its first axis into blocks that stay in the cache."""
+    if not shape:
+        yield ()
+        return
+    step = max(1, _BLOCK // max(1, math.prod(shape[1:])))
+    for start in range(0, shape[0], step):
+        yield (slice(start, min(start + step, shape[0])),)
+
+
+def _repeated(
+    parameters: NDArray[Any], lengths: tuple[int, ...], rows: tuple[slice, ...]
+) -> NDArray[Any]:
+    """Give the parameter of each value, for these rows; one parameter serves all."""
+    if parameters.size == 1:
+        return parameters
+    parameters = parameters[np.arange(rows[0].start, rows[0].stop) // lengths[0]]
+    for axis, length in enumerate(lengths[1:], 1):
+        if length != 1:
+            parameters = parameters.repeat(length, axis)
+    return parameters
+
+
 def quantize(
     real: ArrayLike,
     scale: ArrayLike,
@@ -221,8 +320,7 @@ def _parameters(
         raise TypeError(f"zero_point has dtype {zeros.dtype}, expected an integer type")
     if zeros.dtype == np.uint64 and (zeros > np.uint64(np.iinfo(np.int64).max)).any():
         raise QuantizationError(f"zero point {zeros.max()} does not fit 64 bits with a sign")
-    if not np.isfinite(scales).all():
-        raise QuantizationError(f"a scale is {scales[~np.isfinite(scales)][0]}, expected a number")
+    _require_finite(scales)
     if not scales.size or zeros.size not in (1, scales.size):
         raise QuantizationError(
             f"{scales.size} scales and {zeros.size} zero points, expected as many of each, "
@@ -237,6 +335,19 @@ def _parameters(
             f"{scales.size} scales along axis {axis} of shape {shape}, expected {shape[axis]}"
         )
     return scales, zeros.astype(np.int64)
+
+
+def to_float32(values: NDArray[Any], out: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    """Copy floats of at most 32 bits, whose real values are themselves."""
+    out = _output(out, values, np.dtype(np.float32))
+    with np.errstate(invalid="ignore"):
+        np.copyto(out, values)
+    return out
+
+
+def _require_finite(scales: NDArray[np.float32]) -> None:
+    if not np.isfinite(scales).all():
+        raise QuantizationError(f"a scale is {scales[~np.isfinite(scales)][0]}, expected a number")
 
 
 def _output(out: NDArray[Any] | None, values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:

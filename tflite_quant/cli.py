@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
-from . import __version__, show
+from . import __version__, plain, show
 from .errors import TFLiteError
 from .model import Model, open
 from .subgraph import Subgraph, counted
@@ -85,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME_OR_INDEX",
         help="show one tensor in full, with its values; a number is an index",
     )
+    command.add_argument("--operators", action="store_true", help="show operators, not tensors")
     return parser
 
 
@@ -95,15 +96,18 @@ def _show(options: argparse.Namespace) -> None:
         subgraphs = _subgraphs(model, options.subgraph)
         tensor = None if options.tensor is None else _tensor(subgraphs[0], options.tensor)
         if console is None:
-            data = show.model_data(model, subgraphs) if tensor is None else show.tensor_data(tensor)
+            data = (
+                plain.model_data(model, subgraphs) if tensor is None else plain.tensor_data(tensor)
+            )
             print(json.dumps(data, indent=1, allow_nan=False))
             return
         width = console.width if _has_width() else None
-        tables = (
-            show.model_tables(model, subgraphs, width)
-            if tensor is None
-            else show.tensor_tables(tensor)
-        )
+        if tensor is not None:
+            tables = show.tensor_tables(tensor)
+        elif options.operators:
+            tables = show.operator_tables(subgraphs)
+        else:
+            tables = show.model_tables(model, subgraphs, width)
         for table in tables:
             console.print(table)
 

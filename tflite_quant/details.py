@@ -7,14 +7,21 @@ change.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .columns import Vectors
+from .extensions import BLOCKWISE, MULTI_AXIS
+from .quantization import Blockwise, Quantization
 from .schema import TensorType
 from .structure import Structure
+from .tensor import Tensor
+
+if TYPE_CHECKING:
+    from .sparsity import Sparsity
 
 __all__ = ["tensor_details"]
 
@@ -49,7 +56,9 @@ _FLOAT32 = np.dtype(np.float32)
 _INT32 = np.dtype(np.int32)
 
 
-def tensor_details(structure: Structure, subgraph: int) -> list[dict[str, Any]]:
+def tensor_details(
+    structure: Structure, subgraph: int, tensor: Callable[[int], Tensor]
+) -> list[dict[str, Any]]:
     """Give the details of all tensors of a subgraph.
 
     Parameters
@@ -57,6 +66,9 @@ def tensor_details(structure: Structure, subgraph: int) -> list[dict[str, Any]]:
     structure : Structure
     subgraph : int
         Index of the subgraph, in range.
+    tensor : callable
+        Gives a tensor of the subgraph by index; asked only for those that are quantized in a
+        newer way, or sparse.
 
     Returns
     -------
@@ -64,8 +76,8 @@ def tensor_details(structure: Structure, subgraph: int) -> list[dict[str, Any]]:
         For each tensor 'name', 'index', 'shape' and 'shape_signature' (int32 arrays), 'dtype' (a
         numpy scalar type; `numpy.void` where numpy has none), 'quantization' (scale and zero
         point if there is one of each, else (0.0, 0)), 'quantization_parameters' ('scales',
-        float32, 'zero_points', int32, 'quantized_dimension', 'block_size') and
-        'sparsity_parameters'.
+        float32 or, of blocks, as they are stored, 'zero_points', int32, 'quantized_dimension',
+        'block_size') and 'sparsity_parameters'.
     """
     tensors = structure.tensors
     rows = slice(*structure.tensor_bounds[subgraph : subgraph + 2].tolist())
@@ -77,7 +89,7 @@ def tensor_details(structure: Structure, subgraph: int) -> list[dict[str, Any]]:
         *_parameters(structure, structure.quantization_rows[rows]),
         strict=True,
     )
-    return [
+    details = [
         {
             "name": name,
             "index": index,
@@ -97,6 +109,70 @@ def tensor_details(structure: Structure, subgraph: int) -> list[dict[str, Any]]:
             columns
         )
     ]
+    for index in _blockwise(structure, rows):
+        details[index]["quantization_parameters"] = _of_blocks(tensor(index).quantization)
+    for index in _sparse(structure, rows):
+        details[index]["sparsity_parameters"] = _sparsity(tensor(index).sparsity)
+    return details
+
+
+def _blockwise(structure: Structure, rows: slice) -> list[int]:
+    """Give the indices of the tensors that are quantized by blocks."""
+    if structure.details is None:
+        return []
+    places = structure.quantization_rows[rows]
+    kinds = np.where(places < 0, 0, structure.details.kinds[places])
+    indices: list[int] = (kinds == BLOCKWISE).nonzero()[0].tolist()
+    return indices
+
+
+def _sparse(structure: Structure, rows: slice) -> list[int]:
+    """Give the indices of the sparse tensors."""
+    if structure.sparsities is None:
+        return []
+    indices: list[int] = (structure.sparsities.rows[rows] >= 0).nonzero()[0].tolist()
+    return indices
+
+
+def _of_blocks(quantization: Quantization) -> dict[str, Any]:
+    """Give the parameters of blocks, whose scales LiteRT takes for float16 whatever they are."""
+    if not isinstance(quantization, Blockwise):
+        return {
+            "scales": np.empty(0, np.float32),
+            "zero_points": np.empty(0, np.int32),
+            "quantized_dimension": 0,
+            "block_size": 0,
+        }
+    scales, zeros = quantization.scales, quantization.zero_points
+    return {
+        "scales": np.empty(0, np.float32) if scales is None else _native(scales),
+        "zero_points": np.empty(0, np.int32) if zeros is None else _native(zeros, np.int32),
+        "quantized_dimension": quantization.quantized_dimension,
+        "block_size": quantization.block_size,
+    }
+
+
+def _native(values: NDArray[Any], dtype: type | None = None) -> NDArray[Any]:
+    return values.reshape(-1).astype(dtype or values.dtype.newbyteorder("="))
+
+
+def _sparsity(sparsity: Sparsity | None) -> dict[str, Any]:
+    if sparsity is None:
+        return {}
+    return {
+        "traversal_order": np.array(sparsity.traversal_order, np.int32),
+        "block_map": np.array(sparsity.block_map, np.int32),
+        "dim_metadata": [
+            {"format": 0, "dense_size": dimension.size}
+            if hasattr(dimension, "size")
+            else {
+                "format": 1,
+                "array_segments": _native(dimension.segments, np.int32),
+                "array_indices": _native(dimension.indices, np.int32),
+            }
+            for dimension in sparsity.dimensions
+        ],
+    }
 
 
 def _signatures(structure: Structure, rows: slice) -> Vectors:
@@ -135,6 +211,10 @@ def _parameters(
     rows, tables = slice(first, last + 1), structure.quantizations
     scales, zeros = tables.vectors("scale").at(rows), tables.vectors("zero_point").at(rows)
     having = scales.lengths != 0
+    if structure.details is not None:
+        # Whose parameters are tensors has none of these.
+        having &= ~np.isin(structure.details.kinds[rows], (BLOCKWISE, MULTI_AXIS))
+        scales = scales.where(having)
     zeros = zeros.where(having)
     # Row -1, of tensors that have no table, is the one at the end.
     columns = (

@@ -78,6 +78,11 @@ class File:
         """Decode UTF-8; bytes that are not UTF-8 are shown as escapes, not lost."""
         return str(self.text[start : start + length], "utf-8", "backslashreplace")
 
+    def followed(self, places: Positions) -> Positions:
+        """Give where the references at these places lead; the places have been checked."""
+        positions: Positions = places + self.u4[places >> 2]
+        return positions
+
     def references(self, start: int, count: int) -> Positions:
         """Give the positions of the tables that a vector refers to, which has been checked."""
         places: Positions = np.arange(start, start + 4 * count, 4, dtype=np.int64)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, NamedTuple
 
@@ -85,7 +86,7 @@ class Model:
 
     def __init__(self, structure: Structure, name: str | None = None) -> None:
         self.name = name
-        self._access = Access(structure)
+        self._access = Access(structure, None if name is None else Path(name).parent)
 
     def __repr__(self) -> str:
         if not self._access.is_open:
@@ -215,7 +216,9 @@ class Model:
         count = len(self.structure.subgraphs)
         if not 0 <= subgraph_index < count:
             raise ValueError(f"subgraph_index is {subgraph_index}; there are {count} subgraphs")
-        return tensor_details(self.structure, subgraph_index)
+        return tensor_details(
+            self.structure, subgraph_index, lambda i: self.subgraphs[subgraph_index].tensors[i]
+        )
 
 
 def _named(entries: tuple[Table, ...], subgraph: Subgraph) -> Mapping[str, Tensor]:

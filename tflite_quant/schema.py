@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import IntEnum
+from functools import lru_cache
 from types import FunctionType
 from typing import Any
 
@@ -20,10 +21,14 @@ import tflite
 from .layout import Field, Kind, Layout
 
 __all__ = [
+    "BLOCKWISE_QUANTIZATION",
     "BUFFER",
+    "EXTERNAL_BUFFER",
+    "EXTERNAL_BUFFER_GROUP",
     "IDENTIFIER",
     "METADATA",
     "MODEL",
+    "MULTI_AXIS_QUANTIZATION",
     "OPERATOR",
     "OPERATOR_CODE",
     "QUANTIZATION_PARAMETERS",
@@ -124,6 +129,7 @@ def _is_accessor(name: str, cls: type) -> bool:
     )
 
 
+@lru_cache(maxsize=256)
 def layout_of(cls: type) -> Layout:
     """Find the layout of a table.
 
@@ -142,16 +148,73 @@ def layout_of(cls: type) -> Layout:
     return Layout(cls.__name__, tuple(fields))
 
 
+_KINDS = {
+    "int32": (Kind.NUMBER, "<i4"),
+    "uint32": (Kind.NUMBER, "<u4"),
+    "uint64": (Kind.NUMBER, "<u8"),
+    "string": (Kind.STRING, "<u4"),
+    "[int32]": (Kind.VECTOR, "<i4"),
+    "[table]": (Kind.VECTOR, "<u4"),
+}
+
+
+def _newer(layout: Layout, slot: int, *fields: str) -> Layout:
+    """Add fields to a layout, from a slot on, that package `tflite` does not have yet.
+
+    Parameters
+    ----------
+    *fields : str
+        Name and type of each, one slot after another.
+    """
+    known = {field.name for field in layout.fields}
+    added = []
+    for index, text in enumerate(fields, slot):
+        name, kind = text.split(": ")
+        if name not in known:
+            added.append(Field(name, _KINDS[kind][0], 4 + 2 * index, np.dtype(_KINDS[kind][1])))
+    return Layout(layout.name, (*layout.fields, *added))
+
+
 BUFFER = layout_of(tflite.Buffer)
 METADATA = layout_of(tflite.Metadata)
-MODEL = layout_of(tflite.Model)
 OPERATOR = layout_of(tflite.Operator)
 OPERATOR_CODE = layout_of(tflite.OperatorCode)
 QUANTIZATION_PARAMETERS = layout_of(tflite.QuantizationParameters)
 SIGNATURE_DEF = layout_of(tflite.SignatureDef)
 SUBGRAPH = layout_of(tflite.SubGraph)
-TENSOR = layout_of(tflite.Tensor)
 TENSOR_MAP = layout_of(tflite.TensorMap)
+
+# Newer than package tflite 2.18; ai-edge-litert 2.3.0, schema_py_generated.py (schema version 3d).
+MODEL = _newer(
+    layout_of(tflite.Model), 8, "external_buffer_groups: [table]", "external_buffers: [table]"
+)
+TENSOR = _newer(layout_of(tflite.Tensor), 10, "external_buffer: uint32")
+EXTERNAL_BUFFER_GROUP = _newer(Layout("ExternalBufferGroup", ()), 0, "name: string")
+EXTERNAL_BUFFER = _newer(
+    Layout("ExternalBuffer", ()),
+    0,
+    "id: uint32",
+    "group: uint32",
+    "offset: uint64",
+    "length: uint64",
+    "packing: string",
+)
+BLOCKWISE_QUANTIZATION = _newer(
+    Layout("BlockwiseQuantization", ()),
+    0,
+    "scales: int32",
+    "zero_points: int32",
+    "block_size: int32",
+    "block_shape: [int32]",
+)
+MULTI_AXIS_QUANTIZATION = _newer(
+    Layout("MultiAxisQuantization", ()),
+    0,
+    "scales: int32",
+    "zero_points: int32",
+    "block_size: int32",
+    "quantized_dimensions: [int32]",
+)
 
 
 class TensorType(IntEnum):
@@ -204,9 +267,11 @@ def _names(cls: type) -> dict[int, str]:
     return {value: name for name, value in vars(cls).items() if not name.startswith("_")}
 
 
-_BUILTIN_OPERATORS = _names(tflite.BuiltinOperator)
-_QUANTIZATION_DETAILS = _names(tflite.QuantizationDetails) | {
+_BUILTIN_OPERATORS = _names(tflite.BuiltinOperator) | {
     # Newer than package tflite 2.18; same source as above.
+    209: "STABLEHLO_CASE",
+}
+_QUANTIZATION_DETAILS = _names(tflite.QuantizationDetails) | {
     2: "BlockwiseQuantization",
     3: "MultiAxisQuantization",
 }

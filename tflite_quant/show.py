@@ -1,12 +1,11 @@
-"""What `tflite-quant show` prints: the tensors of a model, as tables or as plain data for JSON.
+"""The tables that `tflite-quant show` prints, drawn by package `rich`, an optional extra.
 
-Tables are drawn by package `rich`, an optional extra; the data needs nothing. Names come from
-strangers: what is not printable is shown escaped, so that no file can steer a terminal.
+Names come from strangers: what is not printable is shown escaped, so that no file can steer a
+terminal.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,115 +14,25 @@ from numpy.typing import NDArray
 
 from .errors import TFLiteError
 from .model import Model
-from .quantization import NotQuantized, PerAxis, PerTensor, Quantization, UnknownScheme
-from .subgraph import Subgraph
+from .plain import operator_data, quantization_data, tensor_facts
+from .quantization import (
+    Blockwise,
+    Custom,
+    MultiAxis,
+    NotQuantized,
+    PerAxis,
+    PerTensor,
+    Quantization,
+    UnknownScheme,
+)
+from .subgraph import Operator, Subgraph
 from .tensor import Tensor
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-__all__ = ["model_data", "model_tables", "tensor_data", "tensor_tables"]
-
-
-def model_data(model: Model, subgraphs: Sequence[Subgraph]) -> dict[str, Any]:
-    """Give what JSON shows of a model.
-
-    Parameters
-    ----------
-    model : Model
-    subgraphs : sequence of Subgraph
-        Those to show.
-
-    Returns
-    -------
-    dict
-        Of numbers, strings, lists and dictionaries. Scales are the exact values of their float32;
-        what JSON has no number for is a string: "nan", "inf", "-inf".
-    """
-    return {
-        "file": model.name,
-        "version": model.version,
-        "description": model.description,
-        "subgraphs": [
-            {
-                "index": subgraph.index,
-                "name": subgraph.name,
-                "inputs": [tensor.index for tensor in subgraph.inputs],
-                "outputs": [tensor.index for tensor in subgraph.outputs],
-                "tensors": [_tensor_data(tensor) for tensor in subgraph.tensors],
-            }
-            for subgraph in subgraphs
-        ],
-    }
-
-
-def tensor_data(tensor: Tensor) -> dict[str, Any]:
-    """Give what JSON shows of one tensor: as in `model_data`, with its values.
-
-    Beside the stored values in "data" stand the real ones in "real"; each is null where it cannot
-    be had, and "data_error" or "real_error" says why.
-    """
-    values: dict[str, Any] = {}
-    for key, read in (("data", lambda: tensor.data), ("real", tensor.dequantize)):
-        try:
-            values[key] = _plain(read())
-        except TFLiteError as error:
-            values |= {key: None, f"{key}_error": str(error)}
-    return _tensor_data(tensor) | values
-
-
-def _tensor_data(tensor: Tensor) -> dict[str, Any]:
-    return {
-        "index": tensor.index,
-        "name": tensor.name,
-        "type": tensor.type.name,
-        "shape": list(tensor.shape),
-        "shape_signature": list(tensor.shape_signature),
-        "bytes": tensor.nbytes,
-        "buffer": tensor.buffer.index,
-        "constant": tensor.is_constant,
-        "variable": tensor.is_variable,
-        "quantization": _quantization_data(tensor.quantization),
-    }
-
-
-def _quantization_data(quantization: Quantization) -> dict[str, Any]:
-    data: dict[str, Any] = {"scheme": quantization.scheme}
-    match quantization:
-        case PerTensor():
-            data |= {
-                "scale": [_number(quantization.scale)],
-                "zero_point": [quantization.zero_point],
-                "axis": quantization.quantized_dimension,
-            }
-        case PerAxis() | UnknownScheme():
-            data |= {
-                "scale": _plain(quantization.scales),
-                "zero_point": _plain(quantization.zero_points),
-                "axis": quantization.axis,
-            }
-        case NotQuantized():
-            pass
-    if isinstance(quantization, UnknownScheme):
-        data["details"] = {"type": quantization.details_type, "name": quantization.name}
-    for key, values in (("min", quantization.min), ("max", quantization.max)):
-        if values is not None:
-            data[key] = _plain(values)
-    return data
-
-
-def _plain(values: NDArray[Any]) -> Any:
-    """Turn an array into nested lists of what JSON can hold."""
-    if values.dtype.kind == "c":
-        values = np.stack([values.real, values.imag], axis=-1)
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        values = np.vectorize(_number, otypes=[object])(values)
-    return values.tolist()
-
-
-def _number(value: float) -> float | str:
-    return float(value) if math.isfinite(value) else str(float(value))
+__all__ = ["model_tables", "operator_tables", "tensor_tables"]
 
 
 def model_tables(
@@ -191,6 +100,34 @@ def _stacked(rows: Sequence[tuple[str, ...]], width: int) -> Iterator[str]:
         yield (indent + " ".join(columns)).rstrip()
 
 
+def operator_tables(subgraphs: Sequence[Subgraph]) -> Iterator[RenderableType]:
+    """Give for each subgraph a line and a table of its operators, with what they were told.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        Package `rich` is not installed.
+    """
+    from rich.text import Text  # noqa: PLC0415  # an optional extra
+
+    for subgraph in subgraphs:
+        yield Text(f"subgraph {subgraph.index} {_printable(subgraph.name)}".rstrip())
+        rows = (_operator_row(operator) for operator in subgraph.operators)
+        yield _table(("", "operator", "version", "inputs", "outputs", "options"), rows)
+
+
+def _operator_row(operator: Operator) -> tuple[str, ...]:
+    data = operator_data(operator)
+    told = {k: v for k, v in data.get("options", {}).items() if k != "name"}
+    told |= data.get("custom_options") or {}
+    if "options_error" in data:
+        told["error"] = data["options_error"]
+    name = data["name"] + (f" {data['custom_name']}" if "custom_name" in data else "")
+    ends = (",".join(map(str, data[end])) for end in ("inputs", "outputs"))
+    shown = ", ".join(f"{key}={value}" for key, value in told.items())
+    return (str(data["index"]), _printable(name), str(data["version"]), *ends, _printable(shown))
+
+
 def tensor_tables(tensor: Tensor) -> Iterator[RenderableType]:
     """Give a table of all there is to know of a tensor, one of its scales, and its values.
 
@@ -201,10 +138,12 @@ def tensor_tables(tensor: Tensor) -> Iterator[RenderableType]:
     """
     from rich.text import Text  # noqa: PLC0415  # an optional extra
 
-    facts = {k: v for k, v in _tensor_data(tensor).items() if k != "quantization"}
-    quantization = _quantization_data(tensor.quantization)
+    facts = {k: v for k, v in tensor_facts(tensor).items() if k not in ("quantization", "sparsity")}
+    quantization = quantization_data(tensor.quantization)
     lists = {k: v for k, v in quantization.items() if isinstance(v, list)}
     facts |= {k: v for k, v in quantization.items() if k not in lists}
+    if tensor.is_sparse:
+        facts["sparsity"] = _sparsity(tensor)
     yield _table(("", " "), ((key, _fact(value)) for key, value in facts.items()))
     if lists:
         yield _table(("", *lists), _columns(lists))
@@ -213,6 +152,13 @@ def tensor_tables(tensor: Tensor) -> Iterator[RenderableType]:
             yield Text(f"\n{title}:\n{np.array2string(read(), threshold=100)}")
         except TFLiteError as error:
             yield Text(f"\n{title}: {_printable(str(error))}")
+
+
+def _sparsity(tensor: Tensor) -> str:
+    try:
+        return repr(tensor.sparsity)
+    except TFLiteError as error:
+        return str(error)
 
 
 def _fact(value: object) -> str:
@@ -257,14 +203,20 @@ def _row(tensor: Tensor) -> tuple[str, ...]:
     return (
         str(tensor.index),
         _printable(tensor.name),
-        tensor.type.name,
+        tensor.type.name + (" sparse" if tensor.is_sparse else ""),
         _dimensions(shape) + ("" if signature == shape else f" ({_dimensions(signature)})"),
-        "" if tensor.nbytes is None else str(tensor.nbytes),
+        _bytes(tensor),
         "" if isinstance(tensor.quantization, NotQuantized) else tensor.quantization.scheme,
         scale,
         zero_point,
         axis,
     )
+
+
+def _bytes(tensor: Tensor) -> str:
+    size = "" if tensor.nbytes is None else str(tensor.nbytes)
+    found = tensor.external_buffer
+    return size if found is None else f"{size} in {_printable(found.file)}"
 
 
 def _dimensions(shape: tuple[int, ...]) -> str:
@@ -274,15 +226,30 @@ def _dimensions(shape: tuple[int, ...]) -> str:
 def _parameters(quantization: Quantization) -> tuple[str, str, str]:
     """Say scale, zero point and axis in a few words each."""
     match quantization:
-        case PerTensor():
-            return str(np.float32(quantization.scale)), str(quantization.zero_point), ""
-        case PerAxis():
-            scales, zeros = quantization.scales, quantization.zero_points
-            return f"{scales.size} {_range(scales)}", _range(zeros), str(quantization.axis)
+        case PerTensor(scale, zero_point):
+            return str(np.float32(scale)), str(zero_point), ""
+        case PerAxis(scales, zeros, axis):
+            return f"{scales.size} {_range(scales)}", _range(zeros), str(axis)
+        case Blockwise() | MultiAxis():
+            return _of_tensors(quantization)
+        case Custom(content):
+            return f"{content.size} bytes", "", ""
         case UnknownScheme():
             return quantization.name, "", ""
         case NotQuantized():
             return "", "", ""
+
+
+def _of_tensors(quantization: Blockwise | MultiAxis) -> tuple[str, str, str]:
+    scales, zeros = quantization.scales, quantization.zero_points
+    shown = f"in tensor {quantization.scales_tensor}"
+    if scales is not None:
+        shown = f"{scales.size} {_range(scales)}"
+    if isinstance(quantization, MultiAxis):
+        axes = ",".join(map(str, quantization.axes))
+    else:
+        axes = f"by {quantization.block_shape or quantization.block_size}"
+    return shown, "0" if zeros is None else _range(zeros), axes
 
 
 def _range(values: NDArray[Any]) -> str:

@@ -8,6 +8,7 @@ on a structure meets no offset, and no index that leads nowhere.
 from __future__ import annotations
 
 from itertools import accumulate
+from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 import numpy as np
@@ -16,6 +17,14 @@ from numpy.typing import NDArray
 from . import schema
 from .columns import Group, Tables, read_tables
 from .errors import CorruptModelError
+from .extensions import (
+    Details,
+    External,
+    Sparsities,
+    read_details,
+    read_external,
+    read_sparsities,
+)
 from .flatbuffer import File, Positions, Table, read_table
 from .layout import Layout
 
@@ -42,6 +51,8 @@ class Structure(NamedTuple):
         The row in `quantizations` of each tensor, -1 for none.
     signature_inputs, signature_outputs : tuple of tuple of Table
         The TensorMap entries of each signature.
+    details, sparsities, external
+        What few tensors have; None where none has.
     buffer_starts, buffer_sizes : ndarray of int64, shape (buffers,)
         Where the bytes of each buffer lie in the file. The start is 0 for a buffer without data.
     """
@@ -59,6 +70,9 @@ class Structure(NamedTuple):
     buffer_sizes: NDArray[np.int64]
     quantizations: Tables
     quantization_rows: NDArray[np.int64]
+    details: Details | None
+    sparsities: Sparsities | None
+    external: External | None
     metadata: tuple[Table, ...]
     signatures: tuple[Table, ...]
     signature_inputs: tuple[tuple[Table, ...], ...]
@@ -112,6 +126,9 @@ def read_structure(file: File) -> Structure:
         buffer_sizes=buffer_sizes,
         quantizations=quantizations,
         quantization_rows=quantization_rows,
+        details=_details(quantizations, quantization_rows, tensor_bounds),
+        sparsities=read_sparsities(file, tensors),
+        external=read_external(file, model, tensors),
         metadata=_few(model, "metadata", schema.METADATA, "metadata entry"),
         signatures=signatures,
         signature_inputs=_entries(signatures, "inputs"),
@@ -181,6 +198,14 @@ def _quantizations(tensors: Tables) -> tuple[Group, NDArray[np.int64]]:
         return f"{tensors.place(int(having[row]))}, quantization"
 
     return Group(schema.QUANTIZATION_PARAMETERS, positions[having], place), rows
+
+
+def _details(quantizations: Tables, rows: NDArray[np.int64], bounds: Bounds) -> Details | None:
+    """Read the details of quantization, which may name tensors of their subgraph."""
+    if not quantizations.has("details_type"):
+        return None
+    counts = bounds[1:] - bounds[:-1]
+    return read_details(quantizations.file, quantizations, counts.repeat(counts)[rows >= 0])
 
 
 def _buffer_bytes(buffers: Tables) -> tuple[Positions, NDArray[np.int64]]:
@@ -291,10 +316,17 @@ def _refuse_tensor(place: str, field: str, index: int, count: int) -> NoReturn:
 
 
 class Access:
-    """The way of all of a model's objects to its structure, until the model is closed."""
+    """The way of all of a model's objects to its structure, until the model is closed.
 
-    def __init__(self, structure: Structure) -> None:
+    Attributes
+    ----------
+    folder : Path or None
+        Where the model's file is, and others that hold values of its tensors may be.
+    """
+
+    def __init__(self, structure: Structure, folder: Path | None = None) -> None:
         self._structure: Structure | None = structure
+        self.folder = folder
 
     @property
     def is_open(self) -> bool:

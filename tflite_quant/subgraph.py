@@ -5,9 +5,16 @@ Both are views: an object knows which row of the model's columns it is, and read
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
 
 from .columns import Tables
+from .errors import CorruptModelError
+from .options import Options, builtin_options, custom_options
 from .schema import builtin_operator_name
 from .structure import Access
 from .tensor import Tensor
@@ -184,6 +191,64 @@ class Operator:
     def intermediates(self) -> tuple[Tensor | None, ...]:
         """Tensors that carry the parameters of what it computes inside, as in an LSTM."""
         return self._listed("intermediates")
+
+    @property
+    def options(self) -> Mapping[str, object]:
+        """What the operator was told beside its tensors, by the names of the schema's fields.
+
+        A read-only mapping to plain values: numbers (enumerations too), strings, tuples of
+        numbers, `bytes`. It is empty for an operator without builtin options, and for options
+        that are newer than this library; `options_name` has their name or number.
+
+        Raises
+        ------
+        CorruptModelError
+            The options run past the end of the file.
+        """
+        found = self._builtin_options
+        return MappingProxyType({}) if found is None else found.values
+
+    @property
+    def options_name(self) -> str | None:
+        """The name of the table of builtin options, such as Conv2DOptions; None without one."""
+        found = self._builtin_options
+        return None if found is None else found.name
+
+    @property
+    def _builtin_options(self) -> Options | None:
+        for union, field in ((1, "builtin_options"), (2, "builtin_options2")):
+            member = self._tables.number(f"{field}_type", self._row)
+            position = int(self._tables.references(field)[self._row])
+            if member:
+                place = self._tables.place(self._row)
+                return builtin_options(self._access.structure.file, union, member, position, place)
+        return None
+
+    @property
+    def custom_data(self) -> NDArray[np.uint8]:
+        """The bytes of a custom operator's options; empty if it has none. A read-only view."""
+        file, tables = self._access.structure.file, self._tables
+        offset = tables.number("large_custom_options_offset", self._row)
+        size = tables.number("large_custom_options_size", self._row)
+        if offset <= 1:
+            return tables.vector("custom_options", self._row)
+        if offset > file.size or size > file.size - offset:
+            raise CorruptModelError(
+                f"{tables.place(self._row)}: its {size:_} bytes of custom options run past the "
+                f"end of the file (offset {offset:_} of {file.size:_})"
+            )
+        return file.view(offset, size, np.dtype(np.uint8))
+
+    @property
+    def custom_options(self) -> dict[str, object] | None:
+        """The custom options, where they are a FlexBuffer map; else None.
+
+        Raises
+        ------
+        CorruptModelError
+            They look like a FlexBuffer map, and are none. `custom_data` has the bytes.
+        """
+        return custom_options(self.custom_data.tobytes(), self._tables.place(self._row))
 
     def _listed(self, field: str) -> tuple[Tensor | None, ...]:
         tensors = self.subgraph.tensors

@@ -1,21 +1,27 @@
 """A tensor and the buffer that holds its values.
 
-Both are views: an object knows which row of the model's columns it is, and reads when asked.
+Both are views: an object knows which row of the model's columns it is, and reads when asked. The
+values go through three hands: as they are *stored* in the buffer, as *data* in the tensor's shape
+(decoded, and dense where they are stored sparse), and as the real numbers that they stand for.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from . import affine, storage
+from . import affine, external, storage
 from .columns import Tables
-from .errors import CorruptModelError, QuantizationError, UnsupportedError
+from .errors import CorruptModelError, QuantizationError, TFLiteError, UnsupportedError
+from .extensions import BLOCKWISE, CUSTOM, MULTI_AXIS, Details
 from .quantization import (
+    Blockwise,
+    Custom,
+    MultiAxis,
     NotQuantized,
     PerAxis,
     PerTensor,
@@ -26,7 +32,23 @@ from .quantization import (
 from .schema import TensorType, quantization_details_name
 from .structure import Access
 
-__all__ = ["Buffer", "Tensor"]
+if TYPE_CHECKING:
+    from .sparsity import Sparsity
+
+__all__ = ["Buffer", "ExternalBuffer", "Tensor"]
+
+_BYTE = np.dtype(np.uint8)
+_FLOATS = (
+    TensorType.FLOAT32,
+    TensorType.FLOAT16,
+    TensorType.BFLOAT16,
+    TensorType.FLOAT8_E4M3FN,
+    TensorType.FLOAT8_E5M2,
+)
+
+_DENSE_PER_BYTE = 256
+_DENSE_ALWAYS = 1 << 26
+"""A sparse tensor's dense array may take so many bytes for each of the file, or so many at all."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -61,7 +83,30 @@ class Buffer:
     @property
     def data(self) -> NDArray[np.uint8]:
         """The bytes: a read-only view of the file."""
-        return self._access.structure.file.view(self.offset, self.nbytes, np.dtype(np.uint8))
+        return self._access.structure.file.view(self.offset, self.nbytes, _BYTE)
+
+
+@dataclass(frozen=True)
+class ExternalBuffer:
+    """Bytes that lie in a file beside the model.
+
+    Attributes
+    ----------
+    id : int
+        What tensors refer to it by.
+    file : str
+        The name of the file, in the model's folder.
+    offset, length : int
+        Which bytes of it.
+    packing : str
+        How they are packed; empty or "unpacked" if they are not.
+    """
+
+    id: int
+    file: str
+    offset: int
+    length: int
+    packing: str
 
 
 class Tensor:
@@ -110,7 +155,7 @@ class Tensor:
         Raises
         ------
         UnsupportedError
-            Values of the tensor's type cannot be read yet.
+            A file holds no values of the tensor's type, or the type is not known.
         """
         return storage.dtype_of(self.type)
 
@@ -142,7 +187,9 @@ class Tensor:
 
     @property
     def is_constant(self) -> bool:
-        """Whether the file holds its values."""
+        """Whether the file, or another beside it, holds its values."""
+        if self.external_buffer is not None:
+            return True
         index = self._tables.number("buffer", self._row)
         return index != 0 and bool(self._access.structure.buffer_starts[index])
 
@@ -152,11 +199,30 @@ class Tensor:
         return Buffer(self._tables.number("buffer", self._row), self._access)
 
     @property
+    def external_buffer(self) -> ExternalBuffer | None:
+        """Where in another file its values lie; None if they do not."""
+        found, number = self._access.structure.external, 0
+        if found is not None:
+            number = self._tables.number("external_buffer", self._row)
+        if found is None or not number:
+            return None
+        table = found.buffers[number]
+        return ExternalBuffer(
+            number,
+            found.groups[table.number("group")],
+            table.number("offset"),
+            table.number("length"),
+            table.string("packing") or "",
+        )
+
+    @property
     def nbytes(self) -> int | None:
         """The bytes of its values in the file or, from type and shape, in memory when it runs.
 
         None where neither tells: a string, resource or variant that is no constant.
         """
+        if self.external_buffer is not None:
+            return self.external_buffer.length
         if self.is_constant:
             return self.buffer.nbytes
         return storage.stored_bytes(self.type, self.shape)
@@ -169,58 +235,198 @@ class Tensor:
         if row < 0:
             return NotQuantized()
         tables = structure.quantizations
-        scales, zero_points = (
-            tables.vector("scale", row),
-            tables.vector("zero_point", row),
-        )
+        scales, zero_points = tables.vector("scale", row), tables.vector("zero_point", row)
         axis = int(tables.number("quantized_dimension", row))
         low, high = tables.vector("min", row), tables.vector("max", row)
         ranges = (low if low.size else None, high if high.size else None)
-        kind = int(tables.number("details_type", row))
-        if kind:
+        details = structure.details
+        if details is None or not details.kinds[row]:
+            return classify(scales, zero_points, axis, *ranges)
+        kind, own = int(details.kinds[row]), int(details.rows[row])
+        if own < 0:
             name = quantization_details_name(kind)
             return UnknownScheme(kind, name, scales, zero_points, axis, *ranges)
-        return classify(scales, zero_points, axis, *ranges)
+        if kind == CUSTOM:
+            content = details.tables[CUSTOM].vector("custom", own)
+            return Custom(content, scales, zero_points, axis, *ranges)
+        return self._with_tensors(details, kind, own, axis, ranges)
+
+    def _with_tensors(
+        self,
+        details: Details,
+        kind: int,
+        row: int,
+        axis: int,
+        ranges: tuple[NDArray[np.float32] | None, NDArray[np.float32] | None],
+    ) -> Blockwise | MultiAxis:
+        """Read the schemes whose scales and zero points are tensors of their own."""
+        tables = details.tables[kind]
+        names = ("scales", "zero_points", "block_size")
+        scales, zeros, size = (int(tables.number(name, row)) for name in names)
+        values = (self._parameters_in(scales), self._parameters_in(zeros))
+        if kind == BLOCKWISE:
+            block = tuple(tables.vector("block_shape", row).tolist())
+            return Blockwise(*values, size, block, scales, zeros, axis, *ranges)
+        axes = tuple(details.tables[MULTI_AXIS].vector("quantized_dimensions", row).tolist())
+        return MultiAxis(*values, axes, size, scales, zeros, axis, *ranges)
+
+    def _parameters_in(self, index: int) -> NDArray[Any] | None:
+        """Give the values of another tensor of the subgraph, if there is one that has any."""
+        try:
+            return self._other(index).data if index >= 0 else None
+        except TFLiteError:
+            # It is shown as lacking; whoever needs the values is told why, by `_require`.
+            return None
+
+    def _other(self, index: int) -> Tensor:
+        row = self._row - self.index + index
+        return Tensor(self.subgraph_index, index, row, self._access)
+
+    @property
+    def sparsity(self) -> Sparsity | None:
+        """How its values are stored without those that are zero; None if all are stored.
+
+        Raises
+        ------
+        CorruptModelError
+            A dimension says neither how long it is nor which indices it has.
+        """
+        found = self._access.structure.sparsities
+        row = -1 if found is None else int(found.rows[self._row])
+        if found is None or row < 0:
+            return None
+        from . import sparsity  # noqa: PLC0415  # few models are sparse
+
+        first, end = found.bounds[row : row + 2].tolist()
+        return sparsity.Sparsity(
+            tuple(found.tables.vector("traversal_order", row).tolist()),
+            tuple(found.tables.vector("block_map", row).tolist()),
+            tuple(self._dimension(at) for at in range(first, end)),
+        )
+
+    def _dimension(self, row: int) -> Any:
+        from . import sparsity  # noqa: PLC0415
+
+        found = self._access.structure.sparsities
+        assert found is not None
+        if found.dimensions.number("format", row) == 0:
+            return sparsity.DenseDimension(int(found.dimensions.number("dense_size", row)))
+        tables = [found.indices[name][row] for name in ("array_segments", "array_indices")]
+        vectors = [table.vector("values") for table in tables if table is not None]
+        if len(vectors) == 2:
+            return sparsity.CompressedDimension(*vectors)
+        raise CorruptModelError(f"{found.dimensions.place(row)}: it has no segments or no indices")
+
+    @property
+    def stored(self) -> NDArray[Any]:
+        """The values as they lie in the file: a read-only view of it.
+
+        Returns
+        -------
+        ndarray, shape `shape` or (n,)
+            In the tensor's shape where each value is one element of a dtype; else a row: of the
+            bytes of strings and of packed values, of the 16 or 8 bits of floats that numpy does
+            not have, of those values that a sparse tensor stores.
+
+        Raises
+        ------
+        UnsupportedError, CorruptModelError
+            As `data`.
+        """
+        content, dtype = self._content(), self._stored_dtype()
+        if self.is_sparse or self.type is TensorType.STRING:
+            if content.size % dtype.itemsize:
+                raise CorruptModelError(
+                    f"{self._label}: its {content.size:_} bytes are no whole number of "
+                    f"{self.type.name} values"
+                )
+            return content.view(dtype)
+        expected = storage.stored_bytes(self.type, self.shape)
+        if content.size != expected:
+            raise CorruptModelError(
+                f"{self._label}: {self._place} has {content.size:_} bytes, but "
+                f"{self.type.name} of shape {self.shape} takes {expected} bytes"
+            )
+        stored = content.view(dtype)
+        return stored if storage.is_packed(self.type) else self._shaped(stored)
 
     @property
     def data(self) -> NDArray[Any]:
-        """The values as they are stored, in the tensor's shape: a read-only view of the file.
+        """The values in the tensor's shape, read-only.
 
         Returns
         -------
         ndarray of `dtype`, shape `shape`
+            A view of the file, without a copy, for all types that numpy has a dtype for. INT4,
+            INT2 and UINT4 are unpacked to int8 and uint8; BFLOAT16 and FLOAT8 are given as
+            float32, which holds their values exactly; strings are `bytes`. A sparse tensor's
+            values are those of the dense array.
 
         Raises
         ------
         UnsupportedError
-            The file does not hold the tensor's values, or not in a form that can be read yet.
+            The file does not hold the tensor's values, or holds them in a way that is not known.
         CorruptModelError
-            The buffer has not as many bytes as type and shape ask for.
+            The buffer does not hold as many values as the shape asks for, or the strings or the
+            sparse values in it are not where it says.
         """
-        dtype, shape = self._readable(), self.shape
-        expected, buffer = storage.stored_bytes(self.type, shape), self.buffer
-        if buffer.nbytes != expected:
-            raise CorruptModelError(
-                f"{self._label}: buffer {buffer.index} has {buffer.nbytes:_} bytes, but "
-                f"{self.type.name} of shape {shape} takes {expected} bytes"
-            )
-        try:
-            return buffer.data.view(dtype).reshape(shape)
-        except ValueError as error:
-            raise UnsupportedError(f"{self._label}: shape {shape}: {error}") from None
-
-    def _readable(self) -> np.dtype[Any]:
-        """Give the dtype of the values, if the file holds them in a form that can be read."""
-        if not self.is_constant:
-            raise UnsupportedError(
-                f"{self._label} is not constant: it has values only while the model runs"
-            )
+        stored = self.stored
         if self.is_sparse:
-            raise UnsupportedError(f"{self._label} is sparse, which cannot be read yet")
+            return self._densified(stored)
         try:
-            return self.dtype
+            count = int(np.prod(self.shape, dtype=object))
+            if self.type is TensorType.STRING:
+                return self._shaped(storage.decode_strings(stored, count))
+            return self._shaped(storage.decode(stored.reshape(-1), self.type, count))
+        except CorruptModelError as error:
+            raise CorruptModelError(f"{self._label}: {error}") from None
+
+    def _densified(self, stored: NDArray[Any]) -> NDArray[Any]:
+        from . import sparsity  # noqa: PLC0415  # few models are sparse
+
+        if self.type is TensorType.STRING or storage.is_packed(self.type):
+            raise UnsupportedError(f"{self._label}: sparse {self.type.name} values cannot be read")
+        layout = self.sparsity
+        assert layout is not None
+        try:
+            values = storage.decode(stored, self.type, stored.size)
+            limit = max(_DENSE_PER_BYTE * self._access.structure.file.size, _DENSE_ALWAYS)
+            return sparsity.densify(values, layout, self.shape, limit)
+        except TFLiteError as error:
+            raise type(error)(f"{self._label}: {error}") from None
+
+    def _content(self) -> NDArray[np.uint8]:
+        """Give the bytes that hold the values, from this file or another."""
+        found = self.external_buffer
+        if found is None:
+            if not self.is_constant:
+                raise UnsupportedError(
+                    f"{self._label} is not constant: it has values only while the model runs"
+                )
+            return self.buffer.data
+        if found.packing not in ("", "unpacked"):
+            raise UnsupportedError(f"{self._label}: bytes packed as {found.packing!r}")
+        try:
+            return external.read(self._access.folder, found.file, found.offset, found.length)
+        except TFLiteError as error:
+            raise type(error)(f"{self._label}: {error}") from None
+
+    @property
+    def _place(self) -> str:
+        found = self.external_buffer
+        return f"buffer {self.buffer.index}" if found is None else f"file {found.file!r}"
+
+    def _stored_dtype(self) -> np.dtype[Any]:
+        try:
+            return storage.stored_dtype_of(self.type)
         except UnsupportedError as error:
             raise UnsupportedError(f"{self._label}: {error}") from None
+
+    def _shaped(self, values: NDArray[Any]) -> NDArray[Any]:
+        try:
+            return values.reshape(self.shape)
+        except ValueError as error:
+            raise UnsupportedError(f"{self._label}: shape {self.shape}: {error}") from None
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         data = self.data
@@ -231,7 +437,7 @@ class Tensor:
         return data.copy() if copy else data
 
     def dequantize(self, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-        """Give the real values that the stored integers stand for.
+        """Give the real values that the stored ones stand for.
 
         Parameters
         ----------
@@ -242,14 +448,15 @@ class Tensor:
         -------
         ndarray of float32, shape `shape`
             `(data - zero_point) * scale`, with the bits that LiteRT's reference kernels give; see
-            `tflite_quant.dequantize`.
+            `tflite_quant.dequantize` and `tflite_quant.dequantize_blockwise`. Floats of at most 32
+            bits without scales stand for themselves.
 
         Raises
         ------
         QuantizationError
             The tensor is not quantized, or its parameters do not fit it.
         UnsupportedError, CorruptModelError
-            As `data`; and for schemes that this library does not read.
+            As `data`; and for custom quantization, and kinds that are not known.
 
         Examples
         --------
@@ -258,30 +465,49 @@ class Tensor:
         ...     model["residual_1/stem_conv_1/convolution"].dequantize().dtype
         dtype('float32')
         """
-        quantization = self.quantization
-        if isinstance(quantization, UnknownScheme):
-            raise UnsupportedError(f"{self._label}: {quantization.name} cannot be applied yet")
-        if isinstance(quantization, NotQuantized) or self.data.dtype.kind not in "iu":
+        quantization, data = self.quantization, self.data
+        if isinstance(quantization, Custom | UnknownScheme):
+            name = "custom quantization" if isinstance(quantization, Custom) else quantization.name
+            raise UnsupportedError(f"{self._label}: nobody here knows how to apply {name}")
+        if isinstance(quantization, NotQuantized) and self.type in _FLOATS:
+            return affine.to_float32(data, out)
+        if isinstance(quantization, NotQuantized) or data.dtype.kind not in "iu":
             raise QuantizationError(
-                f"{self._label}: {self.type.name} values without scales stand for themselves"
+                f"{self._label}: {self.type.name} values "
+                f"{'without scales' if isinstance(quantization, NotQuantized) else 'with scales'} "
+                "stand for no others"
             )
         try:
-            return _apply(quantization, self.data, out)
+            return self._apply(quantization, data, out)
         except QuantizationError as error:
             raise QuantizationError(f"{self._label}: {error}") from None
 
+    def _apply(
+        self,
+        quantization: PerTensor | PerAxis | Blockwise | MultiAxis,
+        data: NDArray[Any],
+        out: NDArray[np.float32] | None,
+    ) -> NDArray[np.float32]:
+        match quantization:
+            case PerTensor(scale, zero_point):
+                return affine.dequantize(data, scale, zero_point, out=out)
+            case PerAxis(scales, zero_points, axis):
+                if not 0 <= axis < data.ndim:
+                    raise QuantizationError(
+                        f"quantized dimension {axis} is out of range for shape {data.shape}"
+                    )
+                return affine.dequantize(data, scales, zero_points, axis, out)
+            case Blockwise() | MultiAxis():
+                self._require_parameters(quantization)
+                scales, zero_points = quantization.parameters(data.shape)
+                return affine.dequantize_blockwise(data, scales, zero_points, out)
 
-def _apply(
-    quantization: PerTensor | PerAxis,
-    data: NDArray[Any],
-    out: NDArray[np.float32] | None,
-) -> NDArray[np.float32]:
-    if isinstance(quantization, PerTensor):
-        return affine.dequantize(data, quantization.scale, quantization.zero_point, out=out)
-    if not 0 <= quantization.axis < data.ndim:
-        raise QuantizationError(
-            f"quantized dimension {quantization.axis} is out of range for shape {data.shape}"
-        )
-    return affine.dequantize(
-        data, quantization.scales, quantization.zero_points, quantization.axis, out
-    )
+    def _require_parameters(self, quantization: Blockwise | MultiAxis) -> None:
+        """Say why the scales or zero points, which are other tensors, cannot be read."""
+        for index in (quantization.scales_tensor, quantization.zero_points_tensor):
+            if index < 0:
+                continue
+            try:
+                self._other(index).data  # noqa: B018
+            except TFLiteError as error:
+                raise type(error)(f"{self._label}: its parameters: {error}") from None

@@ -1,0 +1,282 @@
+"""Schemes whose scales are other tensors: blocks, and several axes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import tflite
+from numpy.typing import ArrayLike, NDArray
+
+import tflite_quant as tq
+from conftest import ROOT
+from tests import build
+
+WEIGHT = np.random.default_rng(7).integers(-128, 128, (4, 64)).astype(np.int8)
+SCALES = np.random.default_rng(8).uniform(0.01, 0.2, (4, 2)).astype(np.float16)
+ZEROS = np.random.default_rng(9).integers(-5, 5, (4, 2)).astype(np.int32)
+
+
+def blockwise(size: int, shape: list[int] | None = None, scales: int = 1, zeros: int = -1) -> Any:
+    def write(b: build.Builder) -> int:
+        block = build.numbers(b, shape, "<i4")
+        last = ("UOffsetTRelative", block) if shape else None
+        return build.raw_table(b, ("Int32", scales), ("Int32", zeros), ("Int32", size), last)
+
+    return 2, write
+
+
+def multi_axis(axes: list[int], size: int = 0, scales: int = 1, zeros: int = -1) -> Any:
+    def write(b: build.Builder) -> int:
+        vector = ("UOffsetTRelative", build.numbers(b, axes, "<i4"))
+        return build.raw_table(b, ("Int32", scales), ("Int32", zeros), ("Int32", size), vector)
+
+    return 3, write
+
+
+def model_of(
+    details: Any, q: NDArray[Any] = WEIGHT, scales: Any = SCALES, zeros: Any = None
+) -> tq.Model:
+    tensors = [build.constant(q, name="w", details=details), build.constant(scales, name="s")]
+    if zeros is not None:
+        tensors.append(build.constant(zeros, name="z"))
+    return tq.open(build.one(*tensors))
+
+
+def by_hand(q: NDArray[Any], scales: ArrayLike, zeros: ArrayLike, blocks: list[int]) -> Any:
+    """Find the scale of each value one by one, and compute in float32."""
+    scales, zeros = np.asarray(scales, np.float32), np.broadcast_to(zeros, np.shape(scales))
+    real = np.empty(q.shape, np.float32)
+    for at in np.ndindex(q.shape):
+        block = tuple(i // n for i, n in zip(at, blocks, strict=True))
+        real[at] = np.float32(int(q[at]) - int(zeros[block])) * scales[block]
+    return real
+
+
+class TestBlockwise:
+    @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+    def test_scales_are_read_in_the_type_they_have(self, dtype: Any) -> None:
+        scales = SCALES.astype(dtype)
+        tensor = model_of(blockwise(32), scales=scales)["w"]
+        scheme = tensor.quantization
+        assert isinstance(scheme, tq.Blockwise)
+        assert scheme.scales is not None
+        assert scheme.scales.dtype == dtype
+        assert np.array_equal(tensor.dequantize(), by_hand(WEIGHT, scales, 0, [1, 32]))
+
+    def test_bfloat16_scales(self) -> None:
+        """As the upper halves of float32."""
+        bits = SCALES.astype(np.float32).view(np.uint32) >> 16
+        spec = build.TensorSpec(
+            "s", (4, 2), tflite.TensorType.BFLOAT16, data=bits.astype("<u2").tobytes()
+        )
+        content = build.one(build.constant(WEIGHT, name="w", details=blockwise(32)), spec)
+        expected = by_hand(WEIGHT, (bits << 16).astype(np.uint32).view(np.float32), 0, [1, 32])
+        assert np.array_equal(tq.open(content)["w"].dequantize(), expected)
+
+    def test_zero_points(self) -> None:
+        tensor = model_of(blockwise(32, zeros=2), zeros=ZEROS)["w"]
+        assert np.array_equal(tensor.dequantize(), by_hand(WEIGHT, SCALES, ZEROS, [1, 32]))
+        one = model_of(blockwise(32, zeros=2), zeros=np.int32([3]))["w"]  # type: ignore[arg-type]
+        assert np.array_equal(one.dequantize(), by_hand(WEIGHT, SCALES, 3, [1, 32]))
+
+    @pytest.mark.parametrize(
+        ("shape", "scales", "blocks"),
+        [
+            ((64,), (2,), [32]),
+            ((64, 4), (2, 4), [32, 1]),
+            ((2, 64, 3), (2, 2, 3), [1, 32, 1]),
+            ((32, 3), (1, 3), [32, 1]),
+            ((300, 640), (300, 20), [1, 32]),
+        ],
+    )
+    def test_the_axis_is_derived_from_the_shapes(
+        self, shape: tuple[int, ...], scales: tuple[int, ...], blocks: list[int]
+    ) -> None:
+        r = np.random.default_rng(1)
+        q = r.integers(-128, 128, shape).astype(np.int8)
+        values = r.uniform(0.1, 1, scales).astype(np.float32)
+        tensor = model_of(blockwise(32), q, values)["w"]
+        assert np.array_equal(tensor.dequantize(), by_hand(q, values, 0, blocks))
+
+    def test_a_block_shape_says_it_all(self) -> None:
+        scales = SCALES[:2, :]
+        tensor = model_of(blockwise(0, [2, 32]), scales=scales)["w"]
+        assert np.array_equal(tensor.dequantize(), by_hand(WEIGHT, scales, 0, [2, 32]))
+        assert repr(tensor.quantization).startswith("Blockwise(blocks of (2, 32), (2, 2) scales in")
+
+    @pytest.mark.parametrize(
+        ("details", "scales", "message"),
+        [
+            (blockwise(16), SCALES, r"16 do not take shape \(4, 64\) to scales of shape \(4, 2\)"),
+            (blockwise(32), SCALES.reshape(-1), r"shape \(4, 64\) to scales of shape \(8,\)"),
+            (blockwise(32), SCALES[:, :, None], r"scales of shape \(4, 2, 1\)"),
+            (blockwise(32), SCALES[:3], r"scales of shape \(3, 2\)"),
+            (blockwise(2), SCALES[:2, :1].repeat(32, 1), r"scales of shape \(2, 32\)"),
+            (blockwise(32, [1, 16]), SCALES, r"blocks of \(1, 16\) do not take"),
+            (blockwise(32), SCALES[:0], r"scales of shape \(0, 2\)"),
+            (blockwise(32), np.ones((4, 2), np.int32), "scales are int32"),
+            (blockwise(32), SCALES * np.float16(np.nan), "a scale is nan"),
+        ],
+    )
+    def test_what_is_ambiguous_is_refused(self, details: Any, scales: Any, message: str) -> None:
+        with pytest.raises(tq.QuantizationError, match=f"tensor 0 'w': .*{message}"):
+            model_of(details, scales=scales)["w"].dequantize()
+
+    def test_zero_points_that_do_not_fit(self) -> None:
+        with pytest.raises(tq.QuantizationError, match=r"shape \(4, 2\), zero points \(2,\)"):
+            model_of(blockwise(32, zeros=2), zeros=np.zeros(2, np.int32))["w"].dequantize()
+        with pytest.raises(tq.QuantizationError, match="zero points are float32"):
+            model_of(blockwise(32, zeros=2), zeros=np.zeros((4, 2), np.float32))["w"].dequantize()
+
+    def test_scales_that_are_not_there(self) -> None:
+        content = build.one(
+            build.constant(WEIGHT, name="w", details=blockwise(32)), build.TensorSpec("s", (4, 2))
+        )
+        tensor = tq.open(content)["w"]
+        assert repr(tensor.quantization) == (
+            "Blockwise(blocks of 32, scales in tensor 1, which cannot be read)"
+        )
+        with pytest.raises(tq.UnsupportedError, match="'w': its parameters: .*'s' is not constant"):
+            tensor.dequantize()
+        assert (
+            tq.open(content).get_tensor_details()[0]["quantization_parameters"]["block_size"] == 32
+        )
+
+    def test_scales_that_name_themselves(self) -> None:
+        tensor = model_of(blockwise(64, scales=0))["w"]
+        with pytest.raises(tq.QuantizationError, match="scales are int8"):
+            tensor.dequantize()
+
+    @pytest.mark.parametrize(("scales", "zeros"), [(-1, -1), (2, -1), (1, -2), (1, 2)])
+    @pytest.mark.parametrize("kind", ["blockwise", "multi"])
+    def test_tensors_that_are_not_there(self, kind: str, scales: int, zeros: int) -> None:
+        details = (
+            blockwise(32, None, scales, zeros)
+            if kind == "blockwise"
+            else multi_axis([0], 0, scales, zeros)
+        )
+        with pytest.raises(tq.CorruptModelError, match="tensor 0, quantization, details: '.*' is"):
+            model_of(details)
+
+    def test_the_converters_own_model(self) -> None:
+        """At most half a step from the float weights that it started from."""
+        blocks = tq.open(ROOT / "fixtures/blockwise_int4.tflite")
+        floats = tq.open(ROOT / "fixtures/quantizer_float32.tflite")
+        found = [t for t in blocks.tensors if isinstance(t.quantization, tq.Blockwise)]
+        assert len(found) == 2
+        for tensor in found:
+            scheme = tensor.quantization
+            assert isinstance(scheme, tq.Blockwise)
+            assert scheme.scales is not None
+            original = floats[tensor.name].data
+            step = scheme.scales.astype(np.float32).repeat(32, axis=1)
+            error = np.abs(tensor.dequantize() - original) / step
+            assert error.max() < 0.501
+            assert error.max() > 0.4
+
+    @pytest.mark.parametrize("name", ["int4", "int4_asymmetric", "int2"])
+    def test_the_converters_small_integers(self, name: str) -> None:
+        model = tq.open(ROOT / f"fixtures/{name}.tflite")
+        floats = tq.open(ROOT / "fixtures/quantizer_float32.tflite")
+        found = [t for t in model.tensors if t.type.name in ("INT4", "INT2") and t.is_constant]
+        assert found
+        for tensor in found:
+            scheme = tensor.quantization
+            assert isinstance(scheme, tq.PerAxis)
+            original = floats[tensor.name].data
+            error = np.abs(tensor.dequantize() - original) / scheme.scales[:, None]
+            assert error.max() < 0.501
+
+
+class TestMultiAxis:
+    @pytest.mark.parametrize(
+        ("axes", "scales", "size", "blocks"),
+        [
+            ([0, 1], (4, 6), 0, [1, 1, 5]),
+            ([0, 2], (4, 5), 0, [1, 6, 1]),
+            ([2, 0], (5, 4), 0, [1, 6, 1]),
+            ([0, 2], (4, 1, 5), 0, [1, 6, 1]),
+            ([0, 1], (4, 2), 3, [1, 3, 5]),
+            ([1], (6,), 0, [4, 1, 5]),
+            ([1], (1, 6, 1), 0, [4, 1, 5]),
+            ([0, 1, 2], (4, 6, 5), 0, [1, 1, 1]),
+        ],
+    )
+    def test_values(
+        self, axes: list[int], scales: tuple[int, ...], size: int, blocks: list[int]
+    ) -> None:
+        r = np.random.default_rng(2)
+        q = r.integers(-128, 128, (4, 6, 5)).astype(np.int8)
+        values = r.uniform(0.1, 1, scales).astype(np.float32)
+        zeros = r.integers(-5, 5, scales).astype(np.int32)
+        tensor = model_of(multi_axis(axes, size, zeros=2), q, values, zeros)["w"]
+        counts = [n // b for n, b in zip(q.shape, blocks, strict=True)]
+        if len(scales) < 3:
+            order = np.argsort(axes)
+            values, zeros = values.transpose(order), zeros.transpose(order)
+        expected = by_hand(q, values.reshape(counts), zeros.reshape(counts), blocks)
+        assert np.array_equal(tensor.dequantize(), expected)
+        assert isinstance(tensor.quantization, tq.MultiAxis)
+        assert tensor.quantization.axes == tuple(axes)
+
+    @pytest.mark.parametrize(
+        ("axes", "scales", "size"),
+        [
+            ([0, 1], (4, 5), 0),
+            ([0, 1], (6, 4), 0),
+            ([0, 0], (4, 4), 0),
+            ([0, 3], (4, 5), 0),
+            ([-1, 0], (5, 4), 0),
+            ([], (1,), 0),
+            ([0, 1], (4, 2), 2),
+            ([0, 1], (2, 2), 2),
+            ([0], (4, 6, 1), 0),
+        ],
+    )
+    def test_what_does_not_fit_is_refused(
+        self, axes: list[int], scales: tuple[int, ...], size: int
+    ) -> None:
+        q = np.zeros((4, 6, 5), np.int8)
+        tensor = model_of(multi_axis(axes, size), q, np.ones(scales, np.float32))["w"]
+        with pytest.raises(tq.QuantizationError, match=r"do not take shape \(4, 6, 5\) to scales"):
+            tensor.dequantize()
+
+    def test_repr(self) -> None:
+        q, scales = np.zeros((4, 6), np.int8), np.full((4, 2), 0.5, np.float32)
+        tensor = model_of(multi_axis([0, 1], 3), q, scales)["w"]
+        assert repr(tensor.quantization) == (
+            "MultiAxis(axes=(0, 1), blocks of 3, (4, 2) scales 0.5, zero_point 0)"
+        )
+        details = model_of(multi_axis([0, 1], 3), q, scales).get_tensor_details()
+        assert details[0]["quantization_parameters"]["scales"].size == 0
+
+
+class TestArithmetic:
+    def test_memory_layouts_and_out(self) -> None:
+        expected = by_hand(WEIGHT, SCALES, 3, [1, 32])
+        for q in (WEIGHT, np.asfortranarray(WEIGHT), WEIGHT.astype(">i2"), WEIGHT.astype(np.int64)):
+            out = np.empty(q.shape, np.float32, order="F")
+            assert tq.dequantize_blockwise(q, SCALES, 3, out) is out
+            assert np.array_equal(out, expected)
+
+    def test_rank_0_and_no_values(self) -> None:
+        assert tq.dequantize_blockwise(np.int8(3), 0.5, 1) == 1
+        assert tq.dequantize_blockwise(np.zeros((0, 4), np.int8), np.ones((1, 2))).shape == (0, 4)
+
+    @pytest.mark.parametrize(
+        ("arguments", "error", "message"),
+        [
+            (([1.5], [1]), TypeError, "q has dtype float64"),
+            (([1], [1], 0.5), TypeError, "zero_point has dtype float64"),
+            (([1, 2], [1, 1, 1]), tq.QuantizationError, "do not divide shape"),
+            (([1, 2], [np.inf]), tq.QuantizationError, "a scale is inf"),
+            (([1, 2], [1], [1, 2]), tq.QuantizationError, r"zero points of shape \(2,\)"),
+        ],
+    )
+    def test_bad_arguments(
+        self, arguments: tuple[Any, ...], error: type[Exception], message: str
+    ) -> None:
+        with pytest.raises(error, match=message):
+            tq.dequantize_blockwise(*arguments)

@@ -1,0 +1,342 @@
+"""Where bytes lie: sparse, behind the flatbuffer of a huge file, in files beside the model."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tracemalloc
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import tflite
+from numpy.typing import NDArray
+
+import tflite_quant as tq
+from conftest import ROOT
+from tests import build, oracle
+
+VALUES = np.arange(12, dtype=np.int8).reshape(3, 4)
+
+
+def external_model(
+    *buffers: tuple[int, int, int, int, str | None],
+    groups: tuple[str, ...] = ("weights.bin",),
+    ids: tuple[int, ...] = (5,),
+) -> bytes:
+    """Build a model whose tensors have external buffers `ids`.
+
+    Of each buffer are given id, group, offset, length and packing.
+    """
+
+    def write_groups(b: build.Builder) -> int:
+        names = [b.CreateString(name) for name in groups]
+        return build.references(b, [build.raw_table(b, ("UOffsetTRelative", n)) for n in names])
+
+    def write_buffers(b: build.Builder) -> int:
+        tables = []
+        for number, group, offset, length, packing in buffers:
+            text = None if packing is None else ("UOffsetTRelative", b.CreateString(packing))
+            values = (("Uint32", number), ("Uint32", group), ("Uint64", offset), ("Uint64", length))
+            tables.append(build.raw_table(b, *values, text))
+        return build.references(b, tables)
+
+    b = build.start()
+    shape = build.numbers(b, [3, 4], "<i4")
+    tensors = []
+    for number in ids:
+        b.StartObject(11)
+        b.PrependUOffsetTRelativeSlot(0, shape, 0)
+        b.PrependInt8Slot(1, tflite.TensorType.INT8, 0)
+        b.PrependUint32Slot(10, number, 0)
+        tensors.append(b.EndObject())
+    graph = build.table(b, "SubGraph", tensors=build.references(b, tensors))
+    subgraphs = build.references(b, [graph])
+    written_groups, written_buffers = write_groups(b), write_buffers(b)
+    b.StartObject(10)
+    b.PrependUOffsetTRelativeSlot(2, subgraphs, 0)
+    b.PrependUOffsetTRelativeSlot(8, written_groups, 0)
+    b.PrependUOffsetTRelativeSlot(9, written_buffers, 0)
+    b.Finish(b.EndObject(), file_identifier=b"TFL3")
+    return bytes(b.Output())
+
+
+def beside(folder: Path, content: bytes, weights: bytes = bytes(4) + VALUES.tobytes()) -> tq.Tensor:
+    (folder / "weights.bin").write_bytes(weights)
+    path = folder / "model.tflite"
+    path.write_bytes(content)
+    return tq.open(path).tensors[0]
+
+
+class TestOtherFiles:
+    def test_values(self, tmp_path: Path) -> None:
+        tensor = beside(tmp_path, external_model((5, 0, 4, 12, "unpacked")))
+        assert tensor.is_constant
+        assert tensor.nbytes == 12
+        assert np.array_equal(tensor.data, VALUES)
+        assert not tensor.data.flags.writeable
+        assert tensor.external_buffer == tq.ExternalBuffer(5, "weights.bin", 4, 12, "unpacked")
+
+    def test_a_tensor_without(self, tmp_path: Path) -> None:
+        content = external_model((5, 0, 4, 12, None), ids=(5, 0))
+        beside(tmp_path, content)
+        with tq.open(tmp_path / "model.tflite") as model:
+            assert model.tensors[1].external_buffer is None
+            assert not model.tensors[1].is_constant
+
+    def test_from_the_working_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        beside(tmp_path, external_model((5, 0, 4, 12, None)))
+        monkeypatch.chdir(tmp_path)
+        assert np.array_equal(tq.open("model.tflite").tensors[0].data, VALUES)
+
+    def test_a_model_in_memory_has_no_folder(self) -> None:
+        tensor = tq.open(external_model((5, 0, 4, 12, None))).tensors[0]
+        with pytest.raises(tq.UnsupportedError, match="not opened from a path"):
+            tensor.data  # noqa: B018
+
+    def test_packed_bytes(self, tmp_path: Path) -> None:
+        tensor = beside(tmp_path, external_model((5, 0, 4, 12, "zip")))
+        with pytest.raises(tq.UnsupportedError, match="packed as 'zip'"):
+            tensor.data  # noqa: B018
+
+    @pytest.mark.parametrize(
+        "name",
+        ["../secret.bin", "/etc/passwd", "sub/weights.bin", "..", ".", "", "..\\x", "C:x", "a\0b"],
+    )
+    def test_names_that_lead_elsewhere(self, tmp_path: Path, name: str) -> None:
+        (tmp_path / "secret.bin").write_bytes(bytes(100))
+        folder = tmp_path / "models"
+        (folder / "sub").mkdir(parents=True)
+        (folder / "sub/weights.bin").write_bytes(bytes(100))
+        tensor = beside(folder, external_model((5, 0, 0, 12, None), groups=(name,)))
+        with pytest.raises(tq.CorruptModelError, match="tensor 0 '': .* is not the name of a file"):
+            tensor.data  # noqa: B018
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+    def test_links_that_lead_elsewhere(self, tmp_path: Path) -> None:
+        (tmp_path / "secret.bin").write_bytes(bytes(100))
+        folder = tmp_path / "models"
+        folder.mkdir()
+        tensor = beside(folder, external_model((5, 0, 0, 12, None), groups=("link.bin",)))
+        (folder / "link.bin").symlink_to(tmp_path / "secret.bin")
+        with pytest.raises(tq.CorruptModelError, match="leads out of the model's folder"):
+            tensor.data  # noqa: B018
+        (folder / "link.bin").unlink()
+        (folder / "link.bin").symlink_to(folder / "weights.bin")
+        assert tensor.data.shape == (3, 4)
+
+    @pytest.mark.parametrize(
+        ("offset", "length", "message"),
+        [
+            (5, 12, "bytes 5 to 17 of file 'weights.bin', which has 16"),
+            (2**64 - 1, 2, "which has 16"),
+            (0, 2**64 - 1, "which has 16"),
+            (0, 11, r"file 'weights.bin' has 11 bytes, but INT8 of shape \(3, 4\) takes 12"),
+        ],
+    )
+    def test_bytes_that_are_not_there(
+        self, tmp_path: Path, offset: int, length: int, message: str
+    ) -> None:
+        tensor = beside(tmp_path, external_model((5, 0, offset, length, None)))
+        with pytest.raises(tq.CorruptModelError, match=message):
+            tensor.data  # noqa: B018
+
+    def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
+        tensor = beside(tmp_path, external_model((5, 0, 0, 12, None), groups=("none.bin",)))
+        with pytest.raises(tq.CorruptModelError, match="there is no file 'none.bin' beside the mo"):
+            tensor.data  # noqa: B018
+
+    def test_a_folder_is_no_file(self, tmp_path: Path) -> None:
+        (tmp_path / "sub").mkdir()
+        tensor = beside(tmp_path, external_model((5, 0, 0, 12, None), groups=("sub",)))
+        with pytest.raises(tq.CorruptModelError, match="there is no file 'sub'"):
+            tensor.data  # noqa: B018
+
+    def test_ids_and_groups_that_are_not_there(self) -> None:
+        with pytest.raises(tq.CorruptModelError, match="tensor 0: there is no external buffer 6"):
+            tq.open(external_model((5, 0, 0, 12, None), ids=(6,)))
+        with pytest.raises(tq.CorruptModelError, match="'group' is 1, but there are 1"):
+            tq.open(external_model((5, 1, 0, 12, None)))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a file system with sparse files")
+class TestHugeFiles:
+    SIZE = 5 << 30
+
+    @pytest.fixture
+    def path(self, tmp_path: Path) -> Path:
+        """Write a model of more than 4 GiB, nearly all of it a hole, with values at its end."""
+        b = build.start()
+        shape = build.numbers(b, [3, 4], "<i4")
+        small = build.table(b, "Tensor", type=9, buffer=1, shape=shape)
+        whole = build.numbers(b, [self.SIZE // 4096, 1024], "<i4")
+        large = build.table(b, "Tensor", type=0, buffer=2, shape=whole)
+        graph = build.table(b, "SubGraph", tensors=build.references(b, [small, large]))
+        buffers = [
+            build.table(b, "Buffer"),
+            build.table(b, "Buffer", offset=self.SIZE + 4096, size=12),
+            build.table(b, "Buffer", offset=4096, size=self.SIZE),
+        ]
+        content = build.finish(
+            b, subgraphs=build.references(b, [graph]), buffers=build.references(b, buffers)
+        )
+        path = tmp_path / "huge.tflite"
+        with path.open("wb") as file:
+            file.write(content)
+            file.seek(self.SIZE + 4096)
+            file.write(VALUES.tobytes())
+        if os.stat(path).st_blocks * 512 > 1 << 20:
+            pytest.skip("the file system has no sparse files")
+        return path
+
+    def test_opening_and_reading_one_tensor_reads_that_tensor(self, path: Path) -> None:
+        tracemalloc.start()
+        try:
+            with tq.open(path) as model:
+                assert np.array_equal(model.tensors[0].data, VALUES)
+                assert model.tensors[1].data.nbytes == self.SIZE
+                assert model.tensors[1].data[-1, -1] == 0
+                assert model.get_tensor_details()[1]["shape"].tolist() == [self.SIZE // 4096, 1024]
+            assert tracemalloc.get_traced_memory()[1] < 1 << 20
+        finally:
+            tracemalloc.stop()
+
+
+def sparse_fields(*dimensions: Any, order: list[int], blocks: list[int] | None = None) -> Any:
+    """Write SparsityParameters: of dimensions sizes, or pairs of segments and indices."""
+
+    def vector(b: build.Builder, values: list[int]) -> int:
+        return build.table(b, "Uint16Vector", values=build.numbers(b, values, "<u2"))
+
+    def dimension(b: build.Builder, given: Any) -> int:
+        if isinstance(given, int):
+            return build.table(b, "DimensionMetadata", dense_size=given)
+        parts = [None if values is None else vector(b, values) for values in given]
+        return build.table(
+            b,
+            "DimensionMetadata",
+            format=1,
+            array_segments_type=2,
+            array_segments=parts[0],
+            array_indices_type=2,
+            array_indices=parts[1],
+        )
+
+    def write(b: build.Builder) -> int:
+        tables = build.references(b, [dimension(b, given) for given in dimensions])
+        return build.table(
+            b,
+            "SparsityParameters",
+            traversal_order=build.numbers(b, order, "<i4"),
+            block_map=build.numbers(b, blocks, "<i4"),
+            dim_metadata=tables,
+        )
+
+    return {"sparsity": write}
+
+
+def sparse_tensor(values: NDArray[Any], shape: tuple[int, ...], fields: Any, **others: Any) -> Any:
+    spec = build.constant(values, fields=fields, **others)
+    spec.shape = shape
+    return tq.open(build.one(spec)).tensors[0]
+
+
+class TestSparse:
+    FIELDS = sparse_fields(3, ([0, 2, 2, 3], [0, 3, 1]), order=[0, 1])
+    DENSE: ClassVar[list[list[int]]] = [[7, 0, 0, 8], [0, 0, 0, 0], [0, 9, 0, 0]]
+
+    def test_data_is_dense_and_stored_is_not(self) -> None:
+        tensor = sparse_tensor(np.array([7, 8, 9], np.int8), (3, 4), self.FIELDS)
+        assert tensor.data.tolist() == self.DENSE
+        assert tensor.stored.tolist() == [7, 8, 9]
+        assert tensor.is_sparse
+        assert tensor.sparsity.traversal_order == (0, 1)
+        assert not tensor.data.flags.writeable
+
+    def test_sparse_and_quantized_at_once(self) -> None:
+        tensor = sparse_tensor(np.array([7, 8, 9], np.int8), (3, 4), self.FIELDS, scale=0.5)
+        assert tensor.dequantize().tolist() == (np.array(self.DENSE) * 0.5).tolist()
+
+    def test_floats_that_are_decoded(self) -> None:
+        bits = (np.array([7, 8, 9], np.float32).view(np.uint32) >> 16).astype(np.uint16)
+        spec = build.TensorSpec(
+            "t", (3, 4), tflite.TensorType.BFLOAT16, data=bits, fields=self.FIELDS
+        )
+        tensor = tq.open(build.one(spec)).tensors[0]
+        assert tensor.data.tolist() == self.DENSE
+        assert tensor.stored.dtype == np.uint16
+
+    @pytest.mark.parametrize("name", ["sparse", "sparse_int8"])
+    def test_the_converters_own_are_litert_s(self, name: str) -> None:
+        """Run DENSIFY on each sparse constant of the file."""
+        model = tq.open(ROOT / f"fixtures/{name}.tflite")
+        found = [tensor for tensor in model.tensors if tensor.is_sparse]
+        assert found
+        for tensor in found:
+            assert np.array_equal(tensor.data, densified(tensor))
+            assert np.count_nonzero(tensor.data) == np.count_nonzero(tensor.stored)
+
+    @pytest.mark.parametrize(
+        ("fields", "error", "message"),
+        [
+            (sparse_fields(3, (None, [0]), order=[0, 1]), tq.CorruptModelError, "no segments"),
+            (sparse_fields(3, ([0], None), order=[0, 1]), tq.CorruptModelError, "no indices"),
+            (
+                sparse_fields(3, ([0, 2, 2, 3], [0, 9, 1]), order=[0, 1]),
+                tq.CorruptModelError,
+                "tensor 0 't': .*",
+            ),
+            (sparse_fields(order=[]), tq.CorruptModelError, "tensor 0 't': .*"),
+        ],
+    )
+    def test_what_is_broken_says_where(
+        self, fields: Any, error: type[Exception], message: str
+    ) -> None:
+        with pytest.raises(error, match=message):
+            sparse_tensor(np.array([7, 8, 9], np.int8), (3, 4), fields).data  # noqa: B018
+
+    def test_a_small_file_makes_no_huge_array(self) -> None:
+        fields = sparse_fields(1, ([0, 1], [0]), order=[0, 1])
+        tensor = sparse_tensor(np.array([7], np.int8), (1, 2**31 - 1), fields)
+        with pytest.raises(tq.CorruptModelError, match="bytes"):
+            tensor.data  # noqa: B018
+
+    def test_packed_values_and_strings_are_not_read(self) -> None:
+        for type in (tflite.TensorType.INT4, tflite.TensorType.STRING):
+            spec = build.TensorSpec("t", (3, 4), type, data=b"12", fields=self.FIELDS)
+            with pytest.raises(tq.UnsupportedError, match="sparse .* values cannot be read"):
+                tq.open(build.one(spec)).tensors[0].data  # noqa: B018
+
+    def test_bytes_that_are_no_whole_number_of_values(self) -> None:
+        spec = build.TensorSpec(
+            "t", (3, 4), tflite.TensorType.FLOAT32, data=bytes(7), fields=self.FIELDS
+        )
+        with pytest.raises(tq.CorruptModelError, match="no whole number of FLOAT32"):
+            tq.open(build.one(spec)).tensors[0].data  # noqa: B018
+
+
+def densified(tensor: tq.Tensor) -> NDArray[Any]:
+    """Copy a sparse tensor into a model of one DENSIFY, and run that."""
+    sparsity = tensor.sparsity
+    assert sparsity is not None
+    dimensions = [
+        one.size if hasattr(one, "size") else (one.segments.tolist(), one.indices.tolist())
+        for one in sparsity.dimensions
+    ]
+    order, blocks = list(sparsity.traversal_order), list(sparsity.block_map)
+    fields = sparse_fields(*dimensions, order=order, blocks=blocks or None)
+    source = build.constant(np.array(tensor.stored), name="sparse", fields=fields)
+    source.shape = tensor.shape
+    graph = build.SubgraphSpec(
+        [source, build.TensorSpec("dense", tensor.shape, tensor.type)],
+        [],
+        [1],
+        [build.OperatorSpec(tflite.BuiltinOperator.DENSIFY, [0], [1])],
+    )
+    runner = oracle.interpreter(build.model(graph), reference=True)
+    with oracle.quiet():
+        runner.allocate_tensors()
+        runner.invoke()
+    result: NDArray[Any] = runner.get_tensor(1)
+    return result
