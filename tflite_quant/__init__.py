@@ -10,7 +10,9 @@ behind the integers.
 ('per-axis', dtype('int8'), dtype('float32'))
 """
 
-from .affine import dequantize, dequantize_blockwise, quantize
+from .affine import dequantize, quantize
+from .blockwise import dequantize_blockwise
+from .buffer import Buffer, ExternalBuffer
 from .errors import (
     CorruptModelError,
     NotTFLiteError,
@@ -31,7 +33,7 @@ from .quantization import (
 )
 from .schema import TensorType
 from .subgraph import Operator, Subgraph
-from .tensor import Buffer, ExternalBuffer, Tensor
+from .tensor import Tensor
 
 __version__ = "0.1.0"
 

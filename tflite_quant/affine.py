@@ -29,9 +29,17 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .errors import QuantizationError
 
-__all__ = ["dequantize", "dequantize_blockwise", "quantize", "to_float32"]
+__all__ = [
+    "BLOCK",
+    "are_exact",
+    "dequantize",
+    "output",
+    "quantize",
+    "require_finite",
+    "to_float32",
+]
 
-_BLOCK = 1 << 16
+BLOCK = 1 << 16
 """Values in a block: a quarter of a megabyte of float32."""
 
 _EXACT = 1 << 23
@@ -93,9 +101,9 @@ def dequantize(
     if values.dtype.kind not in "iu":
         raise TypeError(f"q has dtype {values.dtype}, expected an integer type")
     scales, zeros = _parameters(scale, zero_point, values.shape, axis)
-    out = _output(out, values, np.dtype(np.float32))
+    out = output(out, values, np.dtype(np.float32))
     source, target, scales, zeros = _arrange(values, out, scales, zeros, axis)
-    narrow = values.dtype.itemsize <= 2 and _are_exact(zeros)
+    narrow = values.dtype.itemsize <= 2 and are_exact(zeros)
     with np.errstate(over="ignore"):
         if narrow:
             _dequantize_narrow(source, target, scales, zeros.astype(np.float32))
@@ -125,105 +133,6 @@ def _dequantize_wide(
             out[block] = difference * scales.astype(np.float64)
         else:
             out[block] = difference.astype(np.float32) * _part(scales, block)
-
-
-def dequantize_blockwise(
-    q: ArrayLike,
-    scale: ArrayLike,
-    zero_point: ArrayLike = 0,
-    out: NDArray[np.float32] | None = None,
-) -> NDArray[np.float32]:
-    """Give the real values of integers that have a scale for each block of them.
-
-    Parameters
-    ----------
-    q : array_like of integers, any shape and memory layout
-    scale : array_like of float, with as many axes as q
-        Each axis of `q` is as long as that of `scale`, or a multiple: so many values in a row
-        share a scale. Taken as float32.
-    zero_point : int, or array_like of int, shape of scale
-    out : ndarray of float32, shape of q, optional
-        Where to put the result; it may have any memory layout, and may not overlap `q`.
-
-    Returns
-    -------
-    ndarray of float32, shape of q
-        `out`, if given: `(q - zero_point) * scale`, difference and product in float32, as along
-        an axis.
-
-    Raises
-    ------
-    QuantizationError
-        The shapes do not fit each other, or a scale is not finite.
-    TypeError, ValueError
-        As `dequantize`.
-
-    Examples
-    --------
-    >>> dequantize_blockwise(np.int8([[2, 2, 2, 2]]), [[0.5, 0.25]])
-    array([[1. , 1. , 0.5, 0.5]], dtype=float32)
-    """
-    values = np.asarray(q)
-    if values.dtype.kind not in "iu":
-        raise TypeError(f"q has dtype {values.dtype}, expected an integer type")
-    with np.errstate(over="ignore"):
-        scales = np.asarray(scale, np.float32)
-    _require_finite(scales)
-    lengths = _block_lengths(values.shape, scales.shape)
-    zeros = _block_zeros(zero_point, scales.shape)
-    out = _output(out, values, np.dtype(np.float32))
-    exact = values.dtype.itemsize <= 2 and _are_exact(zeros)
-    zeros = zeros.astype(np.float32 if exact else np.float64)
-    for rows in _row_blocks(values.shape):
-        part = values[rows].astype(zeros.dtype)
-        part -= _repeated(zeros, lengths, rows)
-        with np.errstate(over="ignore"):
-            out[rows] = part.astype(np.float32, copy=False) * _repeated(scales, lengths, rows)
-    return out
-
-
-def _block_lengths(shape: tuple[int, ...], scales: tuple[int, ...]) -> tuple[int, ...]:
-    """Tell how many values in a row share a scale, along each axis."""
-    if len(shape) == len(scales) and all(
-        count and not size % count for size, count in zip(shape, scales, strict=True)
-    ):
-        return tuple(size // count for size, count in zip(shape, scales, strict=True))
-    raise QuantizationError(f"scales of shape {scales} do not divide shape {shape} into blocks")
-
-
-def _block_zeros(zero_point: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:
-    """Check zero points against the shape of the scales; one serves all."""
-    zeros = np.asarray(zero_point)
-    if zeros.dtype.kind not in "iu":
-        raise TypeError(f"zero_point has dtype {zeros.dtype}, expected an integer type")
-    if zeros.size == 1:
-        return zeros.reshape((1,) * len(shape))
-    if zeros.shape != shape:
-        raise QuantizationError(f"zero points of shape {zeros.shape} for scales of shape {shape}")
-    return zeros
-
-
-def _row_blocks(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
-    """Cut an array along its first axis into blocks that stay in the cache."""
-    if not shape:
-        yield ()
-        return
-    step = max(1, _BLOCK // max(1, math.prod(shape[1:])))
-    for start in range(0, shape[0], step):
-        yield (slice(start, min(start + step, shape[0])),)
-
-
-def _repeated(
-    parameters: NDArray[Any], lengths: tuple[int, ...], rows: tuple[slice, ...]
-) -> NDArray[Any]:
-    """Give the parameter of each value, for these rows; one parameter serves all."""
-    if parameters.size == 1:
-        return parameters
-    parameters = parameters[np.arange(rows[0].start, rows[0].stop) // lengths[0]]
-    for axis, length in enumerate(lengths[1:], 1):
-        if length != 1:
-            parameters = parameters.repeat(length, axis)
-    return parameters
 
 
 def quantize(
@@ -281,9 +190,9 @@ def quantize(
     scales, zeros = _parameters(scale, zero_point, values.shape, axis)
     if not scales.all():
         raise QuantizationError("a scale is 0: no value but 0 can be quantized with it")
-    out = _output(out, values, target_type)
+    out = output(out, values, target_type)
     source, target, scales, zeros = _arrange(values, out, scales, zeros, axis)
-    narrow = target_type.itemsize <= 2 and _are_exact(zeros)
+    narrow = target_type.itemsize <= 2 and are_exact(zeros)
     bounds = np.iinfo(target_type)
     zeros = zeros.astype(np.float32 if narrow else np.float64)
     lowest, highest = bounds.min - zeros, bounds.max - zeros
@@ -305,7 +214,8 @@ def _round(quotients: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.trunc(quotients + np.copysign(_BELOW_HALF, quotients))
 
 
-def _are_exact(zeros: NDArray[np.int64]) -> bool:
+def are_exact(zeros: NDArray[Any]) -> bool:
+    """Tell whether the differences of these zero points to 16-bit values are exact in float32."""
     return bool(((zeros >= -_EXACT) & (zeros <= _EXACT)).all())
 
 
@@ -320,7 +230,7 @@ def _parameters(
         raise TypeError(f"zero_point has dtype {zeros.dtype}, expected an integer type")
     if zeros.dtype == np.uint64 and (zeros > np.uint64(np.iinfo(np.int64).max)).any():
         raise QuantizationError(f"zero point {zeros.max()} does not fit 64 bits with a sign")
-    _require_finite(scales)
+    require_finite(scales)
     if not scales.size or zeros.size not in (1, scales.size):
         raise QuantizationError(
             f"{scales.size} scales and {zeros.size} zero points, expected as many of each, "
@@ -339,18 +249,19 @@ def _parameters(
 
 def to_float32(values: NDArray[Any], out: NDArray[np.float32] | None) -> NDArray[np.float32]:
     """Copy floats of at most 32 bits, whose real values are themselves."""
-    out = _output(out, values, np.dtype(np.float32))
+    out = output(out, values, np.dtype(np.float32))
     with np.errstate(invalid="ignore"):
         np.copyto(out, values)
     return out
 
 
-def _require_finite(scales: NDArray[np.float32]) -> None:
+def require_finite(scales: NDArray[np.float32]) -> None:
+    """Refuse scales that are infinite or NaN."""
     if not np.isfinite(scales).all():
         raise QuantizationError(f"a scale is {scales[~np.isfinite(scales)][0]}, expected a number")
 
 
-def _output(out: NDArray[Any] | None, values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+def output(out: NDArray[Any] | None, values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Make the output, or check the one that was given."""
     if out is None:
         return np.empty(values.shape, dtype)
@@ -395,15 +306,15 @@ def _arrange(
 
 def _blocks(shape: tuple[int, ...]) -> Iterator[_Index]:
     """Cut an array into blocks: as indices of as many leading axes as it takes."""
-    if math.prod(shape) <= _BLOCK:
+    if math.prod(shape) <= BLOCK:
         if 0 not in shape:
             yield ()
         return
     inner, axis = math.prod(shape[1:]), 0
-    while inner > _BLOCK:
+    while inner > BLOCK:
         axis += 1
         inner //= shape[axis]
-    step = max(1, _BLOCK // inner)
+    step = max(1, BLOCK // inner)
     for outer in np.ndindex(shape[:axis]):
         for start in range(0, shape[axis], step):
             yield (*outer, slice(start, start + step))

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .buffer import Buffer
 from .details import tensor_details
 from .errors import TFLiteError
 from .flatbuffer import File, Table
@@ -24,7 +25,7 @@ from .schema import IDENTIFIER
 from .source import Source, load, require_identifier
 from .structure import Access, Structure, read_structure
 from .subgraph import Operator, Subgraph, counted
-from .tensor import Buffer, Tensor
+from .tensor import Tensor
 
 __all__ = ["Metadata", "Model", "Signature", "open"]
 

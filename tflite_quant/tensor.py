@@ -7,24 +7,22 @@ values go through three hands: as they are *stored* in the buffer, as *data* in 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from . import affine, external, storage
+from . import external, real, storage
+from .buffer import Buffer, ExternalBuffer
 from .columns import Tables
-from .errors import CorruptModelError, QuantizationError, TFLiteError, UnsupportedError
+from .errors import CorruptModelError, TFLiteError, UnsupportedError
 from .extensions import BLOCKWISE, CUSTOM, MULTI_AXIS, Details
 from .quantization import (
     Blockwise,
     Custom,
     MultiAxis,
     NotQuantized,
-    PerAxis,
-    PerTensor,
     Quantization,
     UnknownScheme,
     classify,
@@ -35,78 +33,11 @@ from .structure import Access
 if TYPE_CHECKING:
     from .sparsity import Sparsity
 
-__all__ = ["Buffer", "ExternalBuffer", "Tensor"]
-
-_BYTE = np.dtype(np.uint8)
-_FLOATS = (
-    TensorType.FLOAT32,
-    TensorType.FLOAT16,
-    TensorType.BFLOAT16,
-    TensorType.FLOAT8_E4M3FN,
-    TensorType.FLOAT8_E5M2,
-)
+__all__ = ["Tensor"]
 
 _DENSE_PER_BYTE = 256
 _DENSE_ALWAYS = 1 << 26
 """A sparse tensor's dense array may take so many bytes for each of the file, or so many at all."""
-
-
-@dataclass(frozen=True, repr=False)
-class Buffer:
-    """Bytes that tensors and metadata refer to by index.
-
-    Attributes
-    ----------
-    index : int
-    """
-
-    index: int
-    _access: Access
-
-    def __repr__(self) -> str:
-        return f"Buffer({self.index}, {self.nbytes} bytes at {self.offset})"
-
-    @property
-    def nbytes(self) -> int:
-        """How many bytes there are."""
-        return int(self._get(self._access.structure.buffer_sizes))
-
-    @property
-    def offset(self) -> int:
-        """Where in the file they begin; 0 if the buffer has none."""
-        return int(self._get(self._access.structure.buffer_starts))
-
-    def _get(self, column: NDArray[np.int64]) -> int:
-        # A model need not have the buffer 0 that its tensors without data refer to.
-        return int(column[self.index]) if self.index < column.size else 0
-
-    @property
-    def data(self) -> NDArray[np.uint8]:
-        """The bytes: a read-only view of the file."""
-        return self._access.structure.file.view(self.offset, self.nbytes, _BYTE)
-
-
-@dataclass(frozen=True)
-class ExternalBuffer:
-    """Bytes that lie in a file beside the model.
-
-    Attributes
-    ----------
-    id : int
-        What tensors refer to it by.
-    file : str
-        The name of the file, in the model's folder.
-    offset, length : int
-        Which bytes of it.
-    packing : str
-        How they are packed; empty or "unpacked" if they are not.
-    """
-
-    id: int
-    file: str
-    offset: int
-    length: int
-    packing: str
 
 
 class Tensor:
@@ -466,41 +397,12 @@ class Tensor:
         dtype('float32')
         """
         quantization, data = self.quantization, self.data
-        if isinstance(quantization, Custom | UnknownScheme):
-            name = "custom quantization" if isinstance(quantization, Custom) else quantization.name
-            raise UnsupportedError(f"{self._label}: nobody here knows how to apply {name}")
-        if isinstance(quantization, NotQuantized) and self.type in _FLOATS:
-            return affine.to_float32(data, out)
-        if isinstance(quantization, NotQuantized) or data.dtype.kind not in "iu":
-            raise QuantizationError(
-                f"{self._label}: {self.type.name} values "
-                f"{'without scales' if isinstance(quantization, NotQuantized) else 'with scales'} "
-                "stand for no others"
-            )
+        if isinstance(quantization, Blockwise | MultiAxis):
+            self._require_parameters(quantization)
         try:
-            return self._apply(quantization, data, out)
-        except QuantizationError as error:
-            raise QuantizationError(f"{self._label}: {error}") from None
-
-    def _apply(
-        self,
-        quantization: PerTensor | PerAxis | Blockwise | MultiAxis,
-        data: NDArray[Any],
-        out: NDArray[np.float32] | None,
-    ) -> NDArray[np.float32]:
-        match quantization:
-            case PerTensor(scale, zero_point):
-                return affine.dequantize(data, scale, zero_point, out=out)
-            case PerAxis(scales, zero_points, axis):
-                if not 0 <= axis < data.ndim:
-                    raise QuantizationError(
-                        f"quantized dimension {axis} is out of range for shape {data.shape}"
-                    )
-                return affine.dequantize(data, scales, zero_points, axis, out)
-            case Blockwise() | MultiAxis():
-                self._require_parameters(quantization)
-                scales, zero_points = quantization.parameters(data.shape)
-                return affine.dequantize_blockwise(data, scales, zero_points, out)
+            return real.dequantize(quantization, data, self.type, out)
+        except TFLiteError as error:
+            raise type(error)(f"{self._label}: {error}") from None
 
     def _require_parameters(self, quantization: Blockwise | MultiAxis) -> None:
         """Say why the scales or zero points, which are other tensors, cannot be read."""
