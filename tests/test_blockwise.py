@@ -176,6 +176,20 @@ class TestBlockwise:
             assert error.max() < 0.501
             assert error.max() > 0.4
 
+    @pytest.mark.parametrize("name", ["blockwise_int4", "int4", "int4_asymmetric", "int2"])
+    def test_the_quantizers_own_dequantizer(self, name: str) -> None:
+        """Where the quantizer is installed: it is one of the tools that make the fixtures."""
+        package = "litert_quantizer.algorithms.uniform_quantize.uniform_quantize_tensor"
+        peer = pytest.importorskip(package, reason="needs the dependency group fixtures")
+        with tq.open(ROOT / f"fixtures/{name}.tflite") as model:
+            quantized = (tq.Blockwise, tq.PerAxis)
+            found = [t for t in model.tensors if isinstance(t.quantization, quantized)]
+            assert found
+            for tensor in found:
+                parameters = peer.qtyping.UniformQuantParams(**their_parameters(tensor))
+                theirs = peer.uniform_dequantize(tensor.data.astype(np.int32), parameters)
+                assert np.array_equal(tensor.dequantize(), theirs.astype(np.float32))
+
     @pytest.mark.parametrize("name", ["int4", "int4_asymmetric", "int2"])
     def test_the_converters_small_integers(self, name: str) -> None:
         model = tq.open(ROOT / f"fixtures/{name}.tflite")
@@ -188,6 +202,25 @@ class TestBlockwise:
             original = floats[tensor.name].data
             error = np.abs(tensor.dequantize() - original) / scheme.scales[:, None]
             assert error.max() < 0.501
+
+
+def their_parameters(tensor: tq.Tensor) -> dict[str, Any]:
+    """Say a tensor's parameters in the words of the quantizer."""
+    scheme = tensor.quantization
+    assert isinstance(scheme, tq.Blockwise | tq.PerAxis)
+    assert scheme.scales is not None
+    zeros = np.zeros(1, np.int32) if scheme.zero_points is None else scheme.zero_points
+    shared = {"num_bits": 4, "symmetric": not zeros.any()}
+    if isinstance(scheme, tq.PerAxis):
+        shape = [1] * len(tensor.shape)
+        shape[scheme.axis] = -1
+        arrays = {"scale": scheme.scales.reshape(shape), "zero_point": zeros.reshape(shape)}
+        return shared | arrays | {"quantized_dimension": scheme.axis}
+    arrays = {
+        "scale": scheme.scales.astype(np.float32),
+        "zero_point": np.zeros(scheme.scales.shape, np.int32),
+    }
+    return shared | arrays | {"quantized_dimension": 0, "block_size": scheme.block_size}
 
 
 class TestMultiAxis:

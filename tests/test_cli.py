@@ -14,7 +14,7 @@ import pytest
 import tflite
 
 import tflite_quant as tq
-from conftest import ROOT
+from conftest import FIXTURES, ROOT
 from tests import build
 
 MODEL = build.model(
@@ -188,6 +188,63 @@ class TestJson:
         path.write_bytes(build.one(build.constant(np.array([1 + 2j], np.complex64))))
         data: dict[str, Any] = json.loads(shown("show", path, "--json", "--tensor", 0))
         assert data["data"] == [[1.0, 2.0]]
+
+    def test_operators_signatures_and_metadata(self) -> None:
+        data = json.loads(shown("show", "fixtures/signatures.tflite", "--json"))
+        with tq.open(ROOT / "fixtures/signatures.tflite") as model:
+            assert [s["key"] for s in data["signatures"]] == [s.key for s in model.signatures]
+            for shown_graph, graph in zip(data["subgraphs"], model.subgraphs, strict=True):
+                for one, operator in zip(shown_graph["operators"], graph.operators, strict=True):
+                    assert one["name"] == operator.name
+                    assert one.get("options", {}).get("name") == operator.options_name
+            assert {entry["name"] for entry in data["metadata"]} == {m.name for m in model.metadata}
+
+    @pytest.mark.parametrize("path", FIXTURES, ids=lambda path: path.name)
+    def test_of_every_fixture(self, path: Path) -> None:
+        data = json.loads(shown("show", path, "--json"))
+        with tq.open(path) as model:
+            for graph, one in zip(model.subgraphs, data["subgraphs"], strict=True):
+                schemes = [tensor["quantization"]["scheme"] for tensor in one["tensors"]]
+                assert schemes == [tensor.quantization.scheme for tensor in graph.tensors]
+                sparse = [tensor["index"] for tensor in one["tensors"] if "sparsity" in tensor]
+                assert sparse == [tensor.index for tensor in graph.tensors if tensor.is_sparse]
+
+
+class TestRareThings:
+    def test_blocks(self) -> None:
+        text = shown("show", "fixtures/blockwise_int4.tflite")
+        row = next(line for line in text.splitlines() if "large_1/MatMul " in line)
+        assert [*cells(row)[2:6], cells(row)[-1]] == [
+            "INT4", "[64,128]", "4096", "blockwise", "by 32"
+        ]  # fmt: skip
+        full = shown("show", "fixtures/blockwise_int4.tflite", "--tensor", 5, "--json")
+        assert len(json.loads(full)["quantization"]["scale"]) == 64
+
+    def test_sparse(self) -> None:
+        assert "FLOAT32 sparse" in shown("show", "fixtures/sparse.tflite")
+        with tq.open(ROOT / "fixtures/sparse.tflite") as model:
+            index = next(tensor.index for tensor in model.tensors if tensor.is_sparse)
+        assert "Sparsity(order" in shown("show", "fixtures/sparse.tflite", "--tensor", index)
+
+    def test_strings(self) -> None:
+        text = shown("show", "fixtures/strings.tflite", "--json", "--tensor", 1)
+        assert all(isinstance(one, str) for one in json.loads(text)["data"])
+
+    def test_operators(self) -> None:
+        text = shown("show", "fixtures/residual_int8.tflite", "--operators")
+        rows = [cells(line) for line in text.splitlines()]
+        row = next(row for row in rows if "MAX_POOL_2D" in row)
+        assert row[:5] == ["1", "MAX_POOL_2D", "2", "18", "19"]
+        assert "filter_width=3" in row[5]
+
+    def test_options_that_are_broken_say_so(self, tmp_path: Path) -> None:
+        wrong = {"custom_options": lambda b: build.numbers(b, [255, 36, 1], "u1")}
+        spec = build.OperatorSpec(32, [0], [0], custom="Magic", fields=wrong)
+        path = tmp_path / "m.tflite"
+        path.write_bytes(build.model(build.SubgraphSpec([build.TensorSpec()], operators=[spec])))
+        data = json.loads(shown("show", path, "--json"))
+        assert "custom options: " in data["subgraphs"][0]["operators"][0]["options_error"]
+        assert "error=" in shown("show", path, "--operators")
 
 
 class TestErrors:

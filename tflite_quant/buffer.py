@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,6 @@ __all__ = ["Buffer", "ExternalBuffer"]
 _BYTE = np.dtype(np.uint8)
 
 
-@dataclass(frozen=True, repr=False)
 class Buffer:
     """Bytes that tensors and metadata refer to by index.
 
@@ -23,8 +22,17 @@ class Buffer:
     index : int
     """
 
-    index: int
-    _access: Access
+    def __init__(self, index: int, access: Access) -> None:
+        self.index = index
+        self._access = access
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Buffer):
+            return NotImplemented
+        return (self.index, self._access) == (other.index, other._access)
+
+    def __hash__(self) -> int:
+        return hash((self.index, self._access))
 
     def __repr__(self) -> str:
         return f"Buffer({self.index}, {self.nbytes} bytes at {self.offset})"
@@ -49,8 +57,7 @@ class Buffer:
         return self._access.structure.file.view(self.offset, self.nbytes, _BYTE)
 
 
-@dataclass(frozen=True)
-class ExternalBuffer:
+class ExternalBuffer(NamedTuple):
     """Bytes that lie in a file beside the model.
 
     Attributes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,12 @@ from .source import load
 __all__ = ["read"]
 
 
-def read(folder: Path | None, name: str, offset: int, length: int) -> NDArray[np.uint8]:
+def read(folder: str | None, name: str, offset: int, length: int) -> NDArray[np.uint8]:
     """Give bytes of a file that stands beside the model.
 
     Parameters
     ----------
-    folder : Path or None
+    folder : str or None
         The folder of the model; None if it was opened from memory.
     name : str
         The file's name, as the model says it.
@@ -39,7 +39,7 @@ def read(folder: Path | None, name: str, offset: int, length: int) -> NDArray[np
 
     Examples
     --------
-    >>> read(Path("fixtures"), "manifest.json", 0, 1).tobytes()
+    >>> read("fixtures", "manifest.json", 0, 1).tobytes()
     b'{'
     """
     if folder is None:
@@ -55,13 +55,13 @@ def read(folder: Path | None, name: str, offset: int, length: int) -> NDArray[np
     return memory[offset : offset + length]
 
 
-def _path(folder: Path, name: str) -> Path:
+def _path(folder: str, name: str) -> str:
     """Refuse names that lead out of the folder, on whatever system, and links that do."""
     if not name or name in (".", "..") or set(name) & set("/\\:\0"):
         raise CorruptModelError(f"{name!r} is not the name of a file beside the model")
-    path = folder / name
-    if path.resolve().parent != folder.resolve():
+    path = os.path.join(folder, name)
+    if os.path.dirname(os.path.realpath(path)) != os.path.realpath(folder):
         raise CorruptModelError(f"file {name!r} is a link that leads out of the model's folder")
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise CorruptModelError(f"there is no file {name!r} beside the model")
     return path

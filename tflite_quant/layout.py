@@ -6,9 +6,8 @@ tables of several kinds be read in one go.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -66,16 +65,18 @@ class Field(NamedTuple):
         return {Kind.STRING: 1, Kind.TABLE: 0, Kind.NUMBER: -1}[self.kind]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Layout:
-    """The fields of one kind of table. Layouts are compared and hashed by identity."""
+    """The fields of one kind of table. Layouts are compared and hashed by identity.
 
-    name: str
-    fields: tuple[Field, ...]
+    Attributes
+    ----------
+    name : str
+    fields : tuple of Field
+    """
 
-    @cached_property
-    def _by_name(self) -> dict[str, Field]:
-        return {field.name: field for field in self.fields}
+    def __init__(self, name: str, fields: tuple[Field, ...]) -> None:
+        self.name, self.fields = name, fields
+        self._by_name = {field.name: field for field in fields}
 
     def field(self, name: str) -> Field:
         """Give a field by its name in the schema."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, NamedTuple
 
@@ -87,7 +86,7 @@ class Model:
 
     def __init__(self, structure: Structure, name: str | None = None) -> None:
         self.name = name
-        self._access = Access(structure, None if name is None else Path(name).parent)
+        self._access = Access(structure, None if name is None else os.path.dirname(name))
 
     def __repr__(self) -> str:
         if not self._access.is_open:

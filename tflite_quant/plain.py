@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -151,7 +150,7 @@ def _elsewhere(tensor: Tensor) -> dict[str, Any]:
     """Give what few tensors have: values in another file, or stored without those that are zero."""
     data: dict[str, Any] = {}
     if tensor.external_buffer is not None:
-        data["external_buffer"] = asdict(tensor.external_buffer)
+        data["external_buffer"] = tensor.external_buffer._asdict()
     if not tensor.is_sparse:
         return data
     try:

@@ -7,13 +7,12 @@ tflite/converter/schema/schema.fbs, table QuantizationParameters.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import QuantizationError
+from .quantization_details import Blockwise, Custom, MultiAxis, UnknownScheme, spread
 
 __all__ = [
     "Blockwise",
@@ -35,16 +34,7 @@ def _is_same(one: NDArray[np.generic], other: NDArray[np.generic]) -> bool:
     return one.shape == other.shape and bool((one == other).all())
 
 
-def _spread(values: NDArray[np.generic]) -> str:
-    """Show many numbers as one, or as a range, with the fewest digits that read back."""
-    if not values.size:
-        return "none"
-    low, high = values.min(), values.max()
-    return str(low) if low == high else f"in [{low!s}, {high!s}]"
-
-
-@dataclass(frozen=True)
-class NotQuantized:
+class NotQuantized(NamedTuple):
     """The values are what they are; the file may still hold the range they were seen in.
 
     Attributes
@@ -53,14 +43,28 @@ class NotQuantized:
         The range that the converter recorded, where the file has it.
     """
 
-    scheme: ClassVar[str] = "none"
+    min: Floats | None = None
+    max: Floats | None = None
 
-    min: Floats | None = field(default=None, repr=False, compare=False)
-    max: Floats | None = field(default=None, repr=False, compare=False)
+    @property
+    def scheme(self) -> str:
+        """The scheme's name: none."""
+        return "none"
+
+    def __repr__(self) -> str:
+        return "NotQuantized()"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, NotQuantized)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self.scheme)
 
 
-@dataclass(frozen=True, repr=False)
-class PerTensor:
+class PerTensor(NamedTuple):
     """One scale and one zero point for all values of the tensor.
 
     Attributes
@@ -79,20 +83,33 @@ class PerTensor:
     PerTensor(scale=0.5, zero_point=-128)
     """
 
-    scheme: ClassVar[str] = "per-tensor"
-
     scale: float
     zero_point: int
-    quantized_dimension: int = field(default=0, compare=False)
-    min: Floats | None = field(default=None, compare=False)
-    max: Floats | None = field(default=None, compare=False)
+    quantized_dimension: int = 0
+    min: Floats | None = None
+    max: Floats | None = None
+
+    @property
+    def scheme(self) -> str:
+        """The scheme's name: per-tensor."""
+        return "per-tensor"
 
     def __repr__(self) -> str:
         return f"PerTensor(scale={np.float32(self.scale)!s}, zero_point={self.zero_point})"
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, PerTensor):
+            return False
+        return (self.scale, self.zero_point) == (other.scale, other.zero_point)
 
-@dataclass(frozen=True, eq=False, repr=False)
-class PerAxis:
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash((self.scale, self.zero_point))
+
+
+class PerAxis(NamedTuple):
     """One scale for each slice of the tensor along one axis.
 
     The counts are what the file says: `dequantize` refuses those that do not fit.
@@ -112,19 +129,22 @@ class PerAxis:
     PerAxis(axis=0, 2 scales in [0.25, 0.5], zero_point 0)
     """
 
-    scheme: ClassVar[str] = "per-axis"
-
     scales: Floats
     zero_points: Integers
     axis: int
     min: Floats | None = None
     max: Floats | None = None
 
+    @property
+    def scheme(self) -> str:
+        """The scheme's name: per-axis."""
+        return "per-axis"
+
     def __repr__(self) -> str:
         zeros = "zero_point" if self.zero_points.size else "zero_points"
         return (
-            f"PerAxis(axis={self.axis}, {self.scales.size} scales {_spread(self.scales)}, "
-            f"{zeros} {_spread(self.zero_points)})"
+            f"PerAxis(axis={self.axis}, {self.scales.size} scales {spread(self.scales)}, "
+            f"{zeros} {spread(self.zero_points)})"
         )
 
     def __eq__(self, other: object) -> bool:
@@ -135,238 +155,11 @@ class PerAxis:
             and _is_same(self.zero_points, other.zero_points)
         )
 
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
     def __hash__(self) -> int:
         return hash((self.axis, self.scales.tobytes(), self.zero_points.tobytes()))
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Blockwise:
-    """One scale for each block of consecutive values along an axis.
-
-    Scales and zero points are other tensors of the subgraph. Their shape tells which axis the
-    blocks lie along: a weight of shape (out, in) in blocks of 32 has scales of shape
-    (out, in / 32).
-
-    Attributes
-    ----------
-    scales : ndarray of floats, or None
-        In the shape of their tensor; None if it has no values that can be read.
-    zero_points : ndarray of integers, or None
-        In the shape of their tensor; None where every zero point is 0, or as for the scales.
-    block_size : int
-    block_shape : tuple of int
-        The length of a block along every axis, where the file says it; else empty.
-    scales_tensor, zero_points_tensor : int
-        Indices in the subgraph; -1 where every zero point is 0.
-    quantized_dimension : int
-        What the file says; converters write 0 whatever axis the blocks lie along.
-    """
-
-    scheme: ClassVar[str] = "blockwise"
-
-    scales: NDArray[Any] | None
-    zero_points: NDArray[Any] | None
-    block_size: int
-    block_shape: tuple[int, ...] = ()
-    scales_tensor: int = -1
-    zero_points_tensor: int = -1
-    quantized_dimension: int = 0
-    min: Floats | None = None
-    max: Floats | None = None
-
-    def __repr__(self) -> str:
-        return f"Blockwise(blocks of {self.block_shape or self.block_size}, {_tensors(self)})"
-
-    def parameters(self, shape: tuple[int, ...]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Give scales and zero points for a tensor of this shape.
-
-        Returns
-        -------
-        scales : ndarray of floats
-            With as many axes as the tensor, each as long as the tensor's or a fraction of it.
-        zero_points : ndarray of integers
-            Of the same shape, or a single one.
-
-        Raises
-        ------
-        QuantizationError
-            The shapes of tensor and scales do not tell the axis, or do not fit the block size.
-
-        Examples
-        --------
-        >>> Blockwise(np.ones((4, 2), np.float32), None, 32).parameters((4, 64))[0].shape
-        (4, 2)
-        """
-        scales, zero_points = _checked(self)
-        blocks = _ratios(shape, scales.shape)
-        lengths = tuple(length for length in blocks if length != 1) or (1,)
-        expected = self.block_shape or (self.block_size,)
-        if blocks and expected == (blocks if self.block_shape else lengths):
-            return scales, zero_points
-        raise QuantizationError(
-            f"blocks of {self.block_shape or self.block_size} do not take shape {shape} to "
-            f"scales of shape {scales.shape}"
-        )
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class MultiAxis:
-    """One scale for each index along several axes, or for each block along one of them.
-
-    Attributes
-    ----------
-    scales, zero_points, scales_tensor, zero_points_tensor
-        As in `Blockwise`.
-    axes : tuple of int
-        The quantized dimensions.
-    block_size : int
-        The length of a block; 0 for one scale an index.
-    quantized_dimension : int
-        What the file says beside the axes.
-    """
-
-    scheme: ClassVar[str] = "multi-axis"
-
-    scales: NDArray[Any] | None
-    zero_points: NDArray[Any] | None
-    axes: tuple[int, ...]
-    block_size: int = 0
-    scales_tensor: int = -1
-    zero_points_tensor: int = -1
-    quantized_dimension: int = 0
-    min: Floats | None = None
-    max: Floats | None = None
-
-    def __repr__(self) -> str:
-        blocks = f", blocks of {self.block_size}" if self.block_size else ""
-        return f"MultiAxis(axes={self.axes}{blocks}, {_tensors(self)})"
-
-    def parameters(self, shape: tuple[int, ...]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Give scales and zero points for a tensor of this shape, as in `Blockwise`.
-
-        Their tensors have an axis for each quantized dimension, in the order of `axes`, or one
-        for every axis of the tensor.
-
-        Raises
-        ------
-        QuantizationError
-            The shapes of tensor and scales do not fit each other, axes and block size.
-
-        Examples
-        --------
-        >>> scheme = MultiAxis(np.ones((2, 3), np.float32), None, (0, 2))
-        >>> scheme.parameters((2, 5, 3))[0].shape
-        (2, 1, 3)
-        """
-        scales, zero_points = _checked(self)
-        found = scales.shape
-        axes_are_good = len(set(self.axes)) == len(self.axes) > 0 and all(
-            0 <= axis < len(shape) for axis in self.axes
-        )
-        if axes_are_good:
-            scales, zero_points = (self._spread_out(v, len(shape)) for v in (scales, zero_points))
-            blocks = _ratios(shape, scales.shape)
-            lengths = [blocks[axis] for axis in self.axes if blocks and blocks[axis] != 1]
-            others = [n for axis, n in enumerate(scales.shape) if axis not in self.axes and n != 1]
-            expected = [self.block_size] if self.block_size > 1 else []
-            if blocks and lengths == expected and not others:
-                return scales, zero_points
-        of = f" in blocks of {self.block_size}" if self.block_size else ""
-        raise QuantizationError(
-            f"axes {self.axes}{of} do not take shape {shape} to scales of shape {found}"
-        )
-
-    def _spread_out(self, values: NDArray[Any], rank: int) -> NDArray[Any]:
-        """Put parameters that have an axis for each of `axes` where those are in the tensor."""
-        if values.ndim == rank or values.ndim != len(self.axes):
-            return values
-        order = sorted(range(len(self.axes)), key=self.axes.__getitem__)
-        others = tuple(axis for axis in range(rank) if axis not in self.axes)
-        return np.expand_dims(values.transpose(order), others)
-
-
-def _checked(scheme: Blockwise | MultiAxis) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Give scales and zero points, which may be nothing but what their tensors hold."""
-    scales, zeros = scheme.scales, scheme.zero_points
-    if scales is None or (zeros is None and scheme.zero_points_tensor >= 0):
-        raise QuantizationError("the tensors of scales or zero points have no values")
-    if zeros is None:
-        zeros = np.zeros((), np.int64)
-    if scales.dtype.kind != "f" or zeros.dtype.kind not in "iu":
-        raise QuantizationError(f"scales are {scales.dtype}, zero points are {zeros.dtype}")
-    if zeros.size != 1 and zeros.shape != scales.shape:
-        raise QuantizationError(f"scales have shape {scales.shape}, zero points {zeros.shape}")
-    return scales, zeros
-
-
-def _ratios(shape: tuple[int, ...], scales: tuple[int, ...]) -> tuple[int, ...]:
-    """Divide a shape by that of the scales, axis by axis; () if that cannot be done."""
-    if len(shape) != len(scales) or any(
-        count < 1 or size % count for size, count in zip(shape, scales, strict=True)
-    ):
-        return ()
-    return tuple(size // count for size, count in zip(shape, scales, strict=True))
-
-
-def _tensors(scheme: Blockwise | MultiAxis) -> str:
-    """Show the scales and zero points, which are tensors of their own."""
-    if scheme.scales is None:
-        return f"scales in tensor {scheme.scales_tensor}, which cannot be read"
-    zeros = 0 if scheme.zero_points is None else _spread(scheme.zero_points)
-    return f"{scheme.scales.shape} scales {_spread(scheme.scales)}, zero_point {zeros}"
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Custom:
-    """Parameters in a form that only whoever wrote the file knows.
-
-    Attributes
-    ----------
-    content : ndarray of uint8, shape (n,)
-        The bytes: a read-only view of the file.
-    scales, zero_points, axis, min, max
-        As in `PerAxis`; such a file is not meant to have them, and no arithmetic uses them.
-    """
-
-    scheme: ClassVar[str] = "custom"
-
-    content: NDArray[np.uint8]
-    scales: Floats
-    zero_points: Integers
-    axis: int
-    min: Floats | None = None
-    max: Floats | None = None
-
-    def __repr__(self) -> str:
-        return f"Custom({self.content.size} bytes)"
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class UnknownScheme:
-    """Parameters of a kind that this library does not know; nothing is computed from them.
-
-    Attributes
-    ----------
-    details_type : int
-        The number of the member of the schema's union QuantizationDetails.
-    name : str
-        The member's name, or its number again.
-    scales, zero_points, axis, min, max
-        As in `PerAxis`; such a file is not meant to have them, and no arithmetic uses them.
-    """
-
-    scheme: ClassVar[str] = "unknown"
-
-    details_type: int
-    name: str
-    scales: Floats
-    zero_points: Integers
-    axis: int
-    min: Floats | None = None
-    max: Floats | None = None
-
-    def __repr__(self) -> str:
-        return f"UnknownScheme({self.name})"
 
 
 Quantization = NotQuantized | PerTensor | PerAxis | Blockwise | MultiAxis | Custom | UnknownScheme

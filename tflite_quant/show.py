@@ -140,7 +140,8 @@ def tensor_tables(tensor: Tensor) -> Iterator[RenderableType]:
 
     facts = {k: v for k, v in tensor_facts(tensor).items() if k not in ("quantization", "sparsity")}
     quantization = quantization_data(tensor.quantization)
-    lists = {k: v for k, v in quantization.items() if isinstance(v, list)}
+    by_scale = ("scale", "zero_point", "min", "max")
+    lists = {k: v for k, v in quantization.items() if k in by_scale and v}
     facts |= {k: v for k, v in quantization.items() if k not in lists}
     if tensor.is_sparse:
         facts["sparsity"] = _sparsity(tensor)

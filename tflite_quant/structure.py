@@ -8,7 +8,6 @@ on a structure meets no offset, and no index that leads nowhere.
 from __future__ import annotations
 
 from itertools import accumulate
-from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 import numpy as np
@@ -320,11 +319,11 @@ class Access:
 
     Attributes
     ----------
-    folder : Path or None
+    folder : str or None
         Where the model's file is, and others that hold values of its tensors may be.
     """
 
-    def __init__(self, structure: Structure, folder: Path | None = None) -> None:
+    def __init__(self, structure: Structure, folder: str | None = None) -> None:
         self._structure: Structure | None = structure
         self.folder = folder
 
