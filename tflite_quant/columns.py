@@ -191,12 +191,12 @@ class Tables:
     def __len__(self) -> int:
         return self.positions.size
 
-    def numbers(self, name: str) -> NDArray[Any]:
-        """Gather one number per table; where it is absent, its default."""
+    def numbers(self, name: str, rows: slice = slice(None)) -> NDArray[Any]:
+        """Gather one number per table, or for some of them; where it is absent, its default."""
         field, offsets = self.layout.field(name), self.offsets[self.rows[name]]
-        offsets = offsets[self.shapes]
+        offsets = offsets[self.shapes[rows]]
         present = offsets != 0
-        offsets += self.positions
+        offsets += self.positions[rows]
         if np.count_nonzero(present) == present.size:
             return self.file.numbers(offsets, field.dtype)
         values = self.file.numbers(offsets * present, field.dtype)

@@ -81,11 +81,13 @@ def tensor_details(
     """
     tensors = structure.tensors
     rows = slice(*structure.tensor_bounds[subgraph : subgraph + 2].tolist())
+    shapes = tensors.vectors("shape").at(rows).split(_INT32)
+    signatures = _signatures(structure, rows)
     columns = zip(
         tensors.strings("name", rows),
-        tensors.vectors("shape").at(rows).split(_INT32),
-        _signatures(structure, rows).split(_INT32),
-        tensors.numbers("type")[rows].tolist(),
+        shapes,
+        [shape.copy() for shape in shapes] if signatures is None else signatures.split(_INT32),
+        tensors.numbers("type", rows).tolist(),
         *_parameters(structure, structure.quantization_rows[rows]),
         strict=True,
     )
@@ -175,24 +177,24 @@ def _sparsity(sparsity: Sparsity | None) -> dict[str, Any]:
     }
 
 
-def _signatures(structure: Structure, rows: slice) -> Vectors:
-    """Give the shape signatures: LiteRT gives the shape for constants, and where there is none.
+def _signatures(structure: Structure, rows: slice) -> Vectors | None:
+    """Give the shape signatures; None if all are the shapes.
+
+    LiteRT gives the shape for constants, and where there is no signature.
 
     Source: google-ai-edge/LiteRT, tflite/core/interpreter_builder.cc, ParseTensors.
     """
     tensors = structure.tensors
-    shapes = tensors.vectors("shape").at(rows)
     signatures = tensors.vectors("shape_signature").at(rows)
     if not np.count_nonzero(signatures.lengths):
-        return shapes
-    buffers = tensors.numbers("buffer")[rows]
+        return None
+    shapes = tensors.vectors("shape").at(rows)
+    buffers = tensors.numbers("buffer", rows)
     constant = (structure.buffer_starts[buffers] != 0) & (buffers != 0)
     return signatures.where((signatures.lengths != 0) & ~constant, shapes)
 
 
-def _parameters(
-    structure: Structure, places: NDArray[np.int64]
-) -> tuple[list[NDArray[Any]], list[NDArray[Any]], list[int], list[bool]]:
+def _parameters(structure: Structure, places: NDArray[np.int64]) -> _Parameters:
     """Give the scales, the zero points and the axis of each tensor, and if there is one of each.
 
     Where there are no scales, LiteRT takes zero points and axis for absent, too. Its zero points
@@ -216,13 +218,27 @@ def _parameters(
         having &= ~np.isin(structure.details.kinds[rows], (BLOCKWISE, MULTI_AXIS))
         scales = scales.where(having)
     zeros = zeros.where(having)
-    # Row -1, of tensors that have no table, is the one at the end.
-    columns = (
-        [*scales.split(_FLOAT32), np.empty(0, _FLOAT32)],
-        [*zeros.split(_INT32), np.empty(0, _INT32)],
-        [*(tables.numbers("quantized_dimension")[rows] * having).tolist(), 0],
-        [*((scales.lengths == 1) & (zeros.lengths == 1)).tolist(), False],
+    columns: _Parameters = (
+        scales.split(_FLOAT32),
+        zeros.split(_INT32),
+        (tables.numbers("quantized_dimension", rows) * having).tolist(),
+        ((scales.lengths == 1) & (zeros.lengths == 1)).tolist(),
     )
-    chosen = np.where(places < 0, -1, places - first).tolist()
-    scale, zero, axis, is_pair = ([column[row] for row in chosen] for column in columns)
-    return scale, zero, axis, is_pair
+    return columns if own.size == places.size else _spread(columns, places - first)
+
+
+_Parameters = tuple[list[NDArray[Any]], list[NDArray[Any]], list[int], list[bool]]
+
+
+def _spread(columns: _Parameters, rows: NDArray[np.int64]) -> _Parameters:
+    """Give each tensor the parameters of its row; those without a table have a negative one."""
+    scales, zeros, axes, are_pairs = columns
+    scales, zeros = [*scales, np.empty(0, _FLOAT32)], [*zeros, np.empty(0, _INT32)]
+    axes, are_pairs = [*axes, 0], [*are_pairs, False]
+    chosen = np.where(rows < 0, -1, rows).tolist()
+    return (
+        [scales[row] for row in chosen],
+        [zeros[row] for row in chosen],
+        [axes[row] for row in chosen],
+        [are_pairs[row] for row in chosen],
+    )
