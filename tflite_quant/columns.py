@@ -212,7 +212,7 @@ class Tables:
 
     def has(self, name: str) -> bool:
         """Tell whether any table has a field."""
-        return bool(self.offsets[self.rows[name]].any())
+        return bool(np.count_nonzero(self.offsets[self.rows[name]]))
 
     def references(self, name: str) -> Positions:
         """Give the position of the table that each table refers to, 0 for none."""

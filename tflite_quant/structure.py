@@ -139,6 +139,8 @@ def read_structure(file: File) -> Structure:
 
 def _few(parent: Table, field: str, layout: Layout, word: str) -> tuple[Table, ...]:
     """Read the tables of a vector one by one; a table that stands in it twice is read once."""
+    if not parent.count(field):
+        return ()
     positions = parent.children(field).tolist()
     tables: dict[int, Table] = {}
     for index, position in enumerate(positions):
@@ -280,10 +282,9 @@ def _refuse_index(place: str, name: str, value: int, limit: int) -> NoReturn:
 def _require_ends(subgraph: Table, count: int, place: str) -> None:
     """Refuse the first input or output of a subgraph that is none of its tensors."""
     for field in ("inputs", "outputs"):
-        values = subgraph.vector(field)
-        bad = (values < 0) | (values >= count)
-        if np.count_nonzero(bad):
-            _refuse_tensor(place, field, int(values[bad][0]), count)
+        for index in subgraph.vector(field).tolist():
+            if not 0 <= index < count:
+                _refuse_tensor(place, field, index, count)
 
 
 def _require_operands(operators: Tables, counts: NDArray[np.int64]) -> None:
@@ -295,7 +296,8 @@ def _require_operands(operators: Tables, counts: NDArray[np.int64]) -> None:
     counts : ndarray of int64, shape (operators,)
         How many tensors the subgraph of each operator has.
     """
-    fields = ("inputs", "outputs", "intermediates")
+    names = ("inputs", "outputs", "intermediates")
+    fields = tuple(name for name in names if operators.has(name)) or names[:1]
     vectors = operators.stacked_vectors(fields)
     values = vectors.joined()
     limits = np.concatenate([counts] * len(fields)).repeat(vectors.lengths)
