@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from itertools import pairwise
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
@@ -115,12 +114,19 @@ class Vectors:
         Of 8-byte elements the lower halves are kept. Short vectors are gathered together and are
         parts of one array; where many are long, copying each by itself takes less time.
         """
-        if not np.count_nonzero(self.lengths):
-            return [np.empty(0, dtype)] * self.lengths.size
-        if self.bounds[-1] <= 64 * self.lengths.size:
-            values = self.file.numbers(self.places(), dtype.newbyteorder("<"))
-            values, bounds = values.astype(dtype, copy=False), self.bounds.tolist()
-            return [values[start:end] for start, end in pairwise(bounds)]
+        lengths = self.lengths
+        ends = lengths.cumsum()
+        total = int(ends[-1]) if ends.size else 0
+        if not total:
+            return [np.empty(0, dtype)] * lengths.size
+        if total <= 64 * lengths.size:
+            # In words of 4 bytes; those of 8 bytes are every second one.
+            step, starts = self.dtype.itemsize >> 2, ends - lengths
+            places: Positions = np.arange(0, total * step, step, dtype=np.int64)
+            places += ((self.starts >> 2) - starts * step).repeat(lengths)
+            values = self.file.u4[places].view(dtype.newbyteorder("<")).astype(dtype, copy=False)
+            pairs = zip(starts.tolist(), ends.tolist(), strict=True)
+            return [values[start:end] for start, end in pairs]
         words = self.file.u4.view(dtype.newbyteorder("<"))
         step = self.dtype.itemsize // 4
         starts = self.starts >> 2
