@@ -269,8 +269,11 @@ class _Batch:
         self.file, self.groups = file, groups
         self.stack = stack(tuple(group.layout for group in groups))
         self.counts = [group.positions.size for group in groups]
-        self.layouts = np.arange(len(groups)).repeat(self.counts)
-        self.positions = np.concatenate([group.positions for group in groups])
+        self.positions = groups[0].positions
+        self.layouts = np.zeros(self.counts[0], np.int64)
+        if len(groups) > 1:
+            self.positions = np.concatenate([group.positions for group in groups])
+            self.layouts = np.arange(len(groups)).repeat(self.counts)
 
     def require(self, bad: NDArray[Any], at: Positions, fault: str) -> None:
         """Refuse the first bad table."""
