@@ -20,6 +20,7 @@ from .errors import (
     TFLiteError,
     UnsupportedError,
 )
+from .interpreter import Interpreter
 from .model import Metadata, Model, Signature, open
 from .quantization import (
     Blockwise,
@@ -43,6 +44,7 @@ __all__ = [
     "CorruptModelError",
     "Custom",
     "ExternalBuffer",
+    "Interpreter",
     "Metadata",
     "Model",
     "MultiAxis",

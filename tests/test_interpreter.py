@@ -1,0 +1,161 @@
+"""The drop-in for LiteRT's interpreter: deep equality of all it tells, and of the types."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tflite
+
+import tflite_quant as tq
+from conftest import ROOT
+from tests import build, comparison, oracle
+from tests.comparison import is_same
+from tflite_quant import storage
+
+MODEL = ROOT / "fixtures/residual_int8.tflite"
+
+
+def both(path: Path) -> tuple[tq.Interpreter, Any]:
+    """Open a model with both; where LiteRT refuses it there is nothing to compare."""
+    _, theirs, reason = comparison.open_both(path)
+    if theirs is None:
+        assert any(known in reason for known in comparison.REFUSED), reason
+        pytest.skip("LiteRT refuses it")
+    return tq.Interpreter(model_path=path), theirs
+
+
+def without_blocks(details: Any) -> Any:
+    """Leave out scales of blocks, which LiteRT misreads; tests/test_models.py compares them."""
+    if isinstance(details, dict) and "quantization_parameters" in details:
+        parameters = details["quantization_parameters"]
+        return details | {"quantization_parameters": None} if parameters["block_size"] else details
+    return details
+
+
+def test_inputs_and_outputs(model_path: Path) -> None:
+    ours, theirs = both(model_path)
+    for ask in ("get_input_details", "get_output_details"):
+        one, other = getattr(ours, ask)(), getattr(theirs, ask)()
+        assert is_same(*([without_blocks(item) for item in side] for side in (one, other)))
+        assert [list(item) for item in one] == [list(item) for item in other]
+
+
+def test_signatures(model_path: Path) -> None:
+    ours, theirs = both(model_path)
+    listed = ours.get_signature_list()
+    assert is_same(listed, theirs.get_signature_list())
+    assert ours.num_subgraphs() == theirs.num_subgraphs()
+
+
+@pytest.mark.parametrize("name", ["signatures", "residual_int8", "control_flow"])
+def test_runners(name: str) -> None:
+    ours, theirs = both(ROOT / f"fixtures/{name}.tflite")
+    theirs.allocate_tensors()
+    for key in ours.get_signature_list():
+        one, other = ours.get_signature_runner(key), theirs.get_signature_runner(key)
+        assert is_same(one.get_input_details(), other.get_input_details())
+        assert is_same(one.get_output_details(), other.get_output_details())
+        with pytest.raises(tq.UnsupportedError, match="does not run them"):
+            one(x=1)
+        assert key in repr(one)
+
+
+def test_constants(model_path: Path) -> None:
+    ours, theirs = both(model_path)
+    for graph in ours.model.subgraphs:
+        for tensor in graph.tensors:
+            if not tensor.is_constant:
+                continue
+            one = ours.get_tensor(tensor.index, graph.index)
+            with oracle.quiet():
+                other = theirs.get_tensor(tensor.index, graph.index)
+            assert one.dtype == other.dtype
+            assert one.shape == other.shape
+            assert one.tolist() == other.tolist() or one.tobytes() == other.tobytes()
+            assert one.flags.writeable
+            assert one.flags.owndata or one.dtype == object
+
+
+VALUED = [t for t in tq.TensorType if t.name not in ("STRING", "RESOURCE", "VARIANT", "BFLOAT16")]
+
+
+@pytest.mark.parametrize("type", VALUED, ids=lambda one: one.name)
+def test_constants_of_every_type(type: tq.TensorType) -> None:
+    size = storage.stored_bytes(type, (3, 1))
+    assert size is not None
+    raw = np.random.default_rng(type).integers(0, 2 if type.name == "BOOL" else 256, size, "u1")
+    content = build.one(build.TensorSpec("w", (3, 1), type, data=raw.tobytes()))
+    ours, theirs = tq.Interpreter(model_content=content), oracle.interpreter(content)
+    assert is_same(ours.get_tensor_details(), theirs.get_tensor_details())
+    one, other = ours.get_tensor(0), theirs.get_tensor(0)
+    assert (one.dtype, one.shape, one.tobytes()) == (other.dtype, other.shape, other.tobytes())
+
+
+def test_tensors_that_litert_leaves_out() -> None:
+    """Those of a type that its dictionaries have no dtype for."""
+    specs = [build.TensorSpec("b", type=tflite.TensorType.BFLOAT16), build.TensorSpec(None)]
+    content = build.one(*specs)
+    ours, theirs = tq.Interpreter(model_content=content), oracle.interpreter(content)
+    assert [d["index"] for d in theirs.get_tensor_details()] == [1]
+    assert [d["index"] for d in ours.get_tensor_details()] == [0, 1]
+    assert ours.get_tensor_details()[0]["dtype"] is np.void
+    assert is_same(ours.get_tensor_details()[1], theirs.get_tensor_details()[0])
+
+
+def test_every_option_of_litert_s_own_is_accepted() -> None:
+    signature = inspect.signature(oracle.litert().Interpreter.__init__)
+    options = [name for name in signature.parameters if name not in ("self", "model_path")]
+    tq.Interpreter(MODEL, **dict.fromkeys(options))
+    with pytest.raises(TypeError, match="no option 'threads'"):
+        tq.Interpreter(MODEL, threads=2)
+
+
+def test_a_path_or_content() -> None:
+    content = MODEL.read_bytes()
+    details = tq.Interpreter(model_content=content).get_tensor_details()
+    assert is_same(details, tq.Interpreter(str(MODEL)).get_tensor_details())
+    for arguments in ({}, {"model_path": MODEL, "model_content": content}):
+        with pytest.raises(ValueError, match="one of the two"):
+            tq.Interpreter(**arguments)  # type: ignore[arg-type]
+
+
+def test_it_does_not_run_models() -> None:
+    interpreter = tq.Interpreter(MODEL)
+    interpreter.allocate_tensors()
+    for refused in (
+        interpreter.invoke,
+        lambda: interpreter.set_tensor(0, np.zeros(1)),
+        lambda: interpreter.resize_tensor_input(0, [1]),
+        lambda: interpreter.tensor(0),
+        interpreter.reset_all_variables,
+    ):
+        with pytest.raises(tq.UnsupportedError, match="looks at models and does not run them"):
+            refused()
+    with pytest.raises(tq.UnsupportedError, match="tensor 0 'serving.*this library does not run"):
+        interpreter.get_tensor(0)
+    assert repr(interpreter).startswith("Interpreter(Model(")
+
+
+def test_indices_that_are_not_there() -> None:
+    interpreter = tq.Interpreter(MODEL)
+    for arguments in ((31,), (-1,), (0, 1), (0, -1)):
+        with pytest.raises(ValueError, match="index is"):
+            interpreter.get_tensor(*arguments)
+    with pytest.raises(ValueError, match="subgraph_index is 3"):
+        interpreter.get_tensor_details(3)
+    with pytest.raises(TypeError):
+        interpreter.get_tensor("name")  # type: ignore[arg-type]
+
+
+def test_signature_keys() -> None:
+    several = tq.Interpreter(ROOT / "fixtures/signatures.tflite")
+    for key in (None, "none"):
+        with pytest.raises(ValueError, match=f"no signature {key!r}: the model has"):
+            several.get_signature_runner(key)
+    assert tq.Interpreter(MODEL).get_signature_runner().get_input_details()["image"]["index"] == 0
+    bare = tq.Interpreter(model_content=build.one(build.TensorSpec()))
+    assert bare.get_signature_list() == {}
