@@ -128,6 +128,28 @@ def test_one_vector_of_numbers_shared_by_many_tables_is_no_bomb() -> None:
     assert "the vectors 'inputs' overlap" in refusal(content)
 
 
+def test_a_vtable_of_its_own_for_each_table_takes_no_quadratic_time() -> None:
+    """Fifty thousand buffers, each with a vtable that overlaps the next, up to the file's end."""
+    count, b = 50_000, build.start()
+    graph = build.table(b, "SubGraph")
+    subgraphs = build.references(b, [graph])
+    buffers = build.references(b, [build.table(b, "Buffer")] * count)
+    content = bytearray(build.finish(b, subgraphs=subgraphs, buffers=buffers))
+    vector = len(content) - buffers
+    first = len(content) + -len(content) % 4 + 4 * count
+    content += bytes(first - len(content))
+    positions = first + 4 * np.arange(count)
+    # A vtable of 4 bytes, without entries, two bytes after that of the table before it.
+    vtables = np.arange(count) * 2 + positions[-1] + 4
+    content += (positions - vtables).astype("<i4").tobytes()
+    content += np.full(count + 2, 4, "<u2").tobytes()
+    places = vector + 4 + 4 * np.arange(count)
+    content[vector + 4 : vector + 4 + 4 * count] = (positions - places).astype("<u4").tobytes()
+    model = tq.open(bytes(content))
+    assert len(model.buffers) == count
+    assert {buffer.nbytes for buffer in model.buffers[::1000]} == {0}
+
+
 class TestIndices:
     def test_no_subgraph(self) -> None:
         assert "the model has no subgraph" in refusal(build.model())

@@ -131,11 +131,6 @@ class Vectors:
         step = self.dtype.itemsize // 4
         starts = self.starts >> 2
         ends = starts + self.lengths * step
-        if words.dtype == dtype:
-            return [
-                words[start:end:step].copy()
-                for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
-            ]
         return [
             words[start:end:step].astype(dtype)
             for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
@@ -365,16 +360,16 @@ def _shapes(batch: _Batch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 def _require_fields(batch: _Batch, which: NDArray[np.int64], shapes: list[Shape]) -> None:
     """Refuse the first table with a field that is not aligned, or not wholly in the file."""
     positions, size = batch.positions, batch.file.size
-    highest = int(positions.max()) if shapes else 0
-    for index, one in enumerate(shapes):
-        if one.unaligned is None and highest + one.extent <= size:
-            continue
-        bad = which == index
-        if one.unaligned is None:
-            bad &= positions + one.extent > size
-        if np.count_nonzero(bad):
-            table = int(bad.argmax())
-            batch.refuse(table, *field_fault(one, batch.fields(table), int(positions[table])))
+    bad = np.zeros(0, bool)
+    unaligned = [index for index, one in enumerate(shapes) if one.unaligned is not None]
+    if unaligned:
+        bad = which == unaligned[0]
+    elif shapes and int(positions.max()) + max(one.extent for one in shapes) > size:
+        bad = positions + np.array([one.extent for one in shapes])[which] > size
+    if np.count_nonzero(bad):
+        table = int(bad.argmax())
+        one, position = shapes[which[table]], int(positions[table])
+        batch.refuse(table, *field_fault(one, batch.fields(table), position))
 
 
 def _references(
