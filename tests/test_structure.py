@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import numpy as np
 import pytest
@@ -148,6 +149,34 @@ def test_a_vtable_of_its_own_for_each_table_takes_no_quadratic_time() -> None:
     model = tq.open(bytes(content))
     assert len(model.buffers) == count
     assert {buffer.nbytes for buffer in model.buffers[::1000]} == {0}
+
+
+def shared(count: int, **fields: Any) -> bytes:
+    """Build a model of many tensors that share what writers write."""
+    b = build.start()
+    written = {name: write(b) for name, write in fields.items()}
+    tensors = build.references(b, [build.table(b, "Tensor", **written)] * count)
+    graph = build.table(b, "SubGraph", tensors=tensors)
+    buffers = build.references(b, [build.table(b, "Buffer")])
+    return build.finish(b, subgraphs=build.references(b, [graph]), buffers=buffers)
+
+
+def test_a_long_name_shared_by_many_tensors_is_no_bomb() -> None:
+    model = tq.open(shared(10_000, name=lambda b: build.text(b, "x" * 100_000)))
+    assert len(model.tensors[0].name) == 100_000
+    for ask in (model.get_tensor_details, lambda: model["y"]):
+        with pytest.raises(tq.CorruptModelError, match="the strings 'name' overlap"):
+            ask()
+
+
+def test_long_scales_shared_by_many_tensors_are_no_bomb() -> None:
+    def quantization(b: build.Builder) -> int:
+        scales = build.numbers(b, np.ones(100_000), "<f4")
+        return build.table(b, "QuantizationParameters", scale=scales)
+
+    model = tq.open(shared(10_000, quantization=quantization))
+    with pytest.raises(tq.CorruptModelError, match="the vectors 'scale' overlap"):
+        model.get_tensor_details()
 
 
 class TestIndices:

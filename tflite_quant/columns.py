@@ -92,14 +92,9 @@ class Vectors:
         Vectors may share their bytes, but all together they may not have more bytes than the
         file: so a small file cannot make a large array.
         """
-        width = self.dtype.itemsize
-        bounds = self.bounds
+        width, bounds = self.dtype.itemsize, self.bounds
         total = int(bounds[-1])
-        if total * width > self.file.size:
-            raise CorruptModelError(
-                f"the vectors '{self.name}' overlap: together they have {total * width:_} bytes, "
-                f"the file has {self.file.size:_}"
-            )
+        _require_room(self.file, total * width, f"the vectors '{self.name}'")
         places: Positions = np.arange(0, total * width, width, dtype=np.int64)
         places += (self.starts - bounds[:-1] * width).repeat(self.lengths)
         return places
@@ -119,6 +114,7 @@ class Vectors:
         total = int(ends[-1]) if ends.size else 0
         if not total:
             return [np.empty(0, dtype)] * lengths.size
+        _require_room(self.file, total * self.dtype.itemsize, f"the vectors '{self.name}'")
         if total <= 64 * lengths.size:
             # In words of 4 bytes; those of 8 bytes are every second one.
             step, starts = self.dtype.itemsize >> 2, ends - lengths
@@ -135,6 +131,14 @@ class Vectors:
             words[start:end:step].astype(dtype)
             for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
         ]
+
+
+def _require_room(file: File, size: int, what: str) -> None:
+    """Refuse to copy more bytes than the file has: a small file makes no large arrays."""
+    if size > file.size:
+        raise CorruptModelError(
+            f"{what} overlap: together they have {size:_} bytes, the file has {file.size:_}"
+        )
 
 
 class Group(NamedTuple):
@@ -247,8 +251,15 @@ class Tables:
         return self.file.string(int(self.targets[row, index]) + 4, int(self.lengths[row, index]))
 
     def strings(self, name: str, rows: slice = slice(None)) -> list[str]:
-        """Give one string per table; an absent one is empty."""
+        """Give one string per table; an absent one is empty.
+
+        Raises
+        ------
+        CorruptModelError
+            Strings lie over one another, so that they are together longer than the file.
+        """
         row = self.rows[name]
+        _require_room(self.file, int(self.lengths[row, rows].sum()), f"the strings '{name}'")
         starts = self.targets[row, rows] + 4
         text, ends = self.file.text, starts + self.lengths[row, rows]
         return [

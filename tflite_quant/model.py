@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from functools import cached_property
 from types import MappingProxyType, TracebackType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,9 @@ from .source import Source, load, require_identifier
 from .structure import Access, Structure, read_structure
 from .subgraph import Operator, Subgraph, counted
 from .tensor import Tensor
+
+if TYPE_CHECKING:
+    from .summary import Summary
 
 __all__ = ["Metadata", "Model", "Signature", "open"]
 
@@ -184,6 +187,20 @@ class Model:
                 strict=True,
             )
         )
+
+    def summary(self) -> Summary:
+        """Say what kind of model this is: its scheme, its types, its operators left in float.
+
+        Examples
+        --------
+        >>> import tflite_quant as tq
+        >>> with tq.open("fixtures/mixed.tflite") as model:
+        ...     model.summary().scheme, model.summary().float_operators
+        ('mixed', (('SIN', 1),))
+        """
+        from .summary import summarize  # noqa: PLC0415  # it imports this module
+
+        return summarize(self)
 
     def __getitem__(self, key: str | int) -> Tensor:
         """Give a tensor of the first subgraph by its name or index; see `Subgraph`."""

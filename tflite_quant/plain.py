@@ -45,6 +45,10 @@ def model_data(model: Model, subgraphs: Sequence[Subgraph]) -> dict[str, Any]:
         "file": model.name,
         "version": model.version,
         "description": model.description,
+        "summary": {
+            key: dict(value) if key.endswith("_operators") else _json(value)
+            for key, value in model.summary()._asdict().items()
+        },
         "subgraphs": [
             {
                 "index": subgraph.index,

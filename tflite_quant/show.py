@@ -57,6 +57,8 @@ def model_tables(
 
     about = f", {_printable(model.description)}" if model.description else ""
     yield Text(f"{_printable(model.name or 'model')}: schema version {model.version}{about}")
+    # The summary escapes the names in it, and has lines of its own.
+    yield Text(str(model.summary()))
     for subgraph in subgraphs:
         name = f" {_printable(subgraph.name)}" if subgraph.name else ""
         inputs, outputs = ([t.index for t in end] for end in (subgraph.inputs, subgraph.outputs))
