@@ -28,10 +28,15 @@ def main() -> None:
     models = parser.parse_args().models or [Path("fixtures/residual_int8.tflite")]
     console = Console()
     console.print(f"Python {platform.python_version()}, numpy {np.__version__}, {machine()}")
-    table = Table(*details.TITLES)
-    for cells in details.rows(models):
-        table.add_row(*cells)
-    console.print(table)
+    with details.made() as made:
+        for titles, row in (
+            (details.TITLES, details.row),
+            (details.ANALYZER_TITLES, details.analyzer_row),
+        ):
+            table = Table(*titles)
+            for path in [*models, *made]:
+                table.add_row(*row(path))
+            console.print(table)
     console.print(f"import tflite_quant, after import tflite: {import_time():.1f} ms")
 
 

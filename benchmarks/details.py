@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,27 +10,40 @@ from typing import Any
 
 import numpy as np
 import tflite
+from ai_edge_litert._pywrap_analyzer_wrapper import ModelAnalyzer
 from ai_edge_litert.interpreter import Interpreter
 
 import tflite_quant as tq
 from benchmarks.timing import medians
 from tests import build
 
-__all__ = ["TITLES", "rows"]
+__all__ = ["ANALYZER_TITLES", "TITLES", "analyzer_row", "made", "row"]
 
 TITLES = ("open and all tensor details", "tensors", "ours / LiteRT", "ours / accessors", "ours")
+ANALYZER_TITLES = ("the analyzer's report", "tensors", "ours / LiteRT", "ours")
 LAYERS = (56, 143, 3333)
 """Of the models made here; each layer has three tensors."""
 
 
-def rows(models: list[Path]) -> Iterator[tuple[str, ...]]:
-    """Measure these models, and some that are made here."""
+@contextlib.contextmanager
+def made() -> Iterator[list[Path]]:
+    """Make models of many layers in a folder that goes away again."""
     with tempfile.TemporaryDirectory() as folder:
-        made = [Path(folder, f"{count}_layers.tflite") for count in LAYERS]
-        for path, count in zip(made, LAYERS, strict=True):
+        paths = [Path(folder, f"{count}_layers.tflite") for count in LAYERS]
+        for path, count in zip(paths, LAYERS, strict=True):
             path.write_bytes(layers(count))
-        for path in [*models, *made]:
-            yield row(path)
+        yield paths
+
+
+def analyzer_row(path: Path) -> tuple[str, ...]:
+    """Give the name, the number of tensors, the ratio of medians, and our median."""
+    name = str(path)
+    result = medians(
+        {"ours": lambda: tq.analyze(name), "litert": lambda: ModelAnalyzer(name, True, False)}
+    )
+    ours = result["ours"]
+    count = str(len(tq.open(name).tensors))
+    return path.name, count, f"{ours / result['litert']:.2f}", f"{ours * 1e3:.2f} ms"
 
 
 def row(path: Path) -> tuple[str, ...]:

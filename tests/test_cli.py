@@ -247,6 +247,13 @@ class TestRareThings:
         assert "error=" in shown("show", path, "--operators")
 
 
+def test_analyze() -> None:
+    path = "fixtures/residual_int8.tflite"
+    assert shown("analyze", path) == f"=== {path} ===\n\n{tq.analyze(ROOT / path)}\n"
+    result = run("analyze", "LICENSE")
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+
+
 class TestErrors:
     @pytest.mark.parametrize(
         ("arguments", "message"),

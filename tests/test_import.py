@@ -25,3 +25,16 @@ def test_nothing_that_is_not_needed_is_imported(module: str) -> None:
 def test_every_public_name_is_there() -> None:
     code = "import tflite_quant as tq; print(all(hasattr(tq, name) for name in tq.__all__))"
     assert run(code) == "True\n"
+
+
+def test_what_is_imported_later() -> None:
+    code = (
+        "import sys, tflite_quant as tq; before = set(sys.modules); tq.Interpreter, tq.lite; "
+        "print(sorted(n for n in set(sys.modules) - before if n.startswith('tflite_quant')))"
+    )
+    names = ["tflite_quant.analyzer", "tflite_quant.interpreter", "tflite_quant.lite"]
+    assert run(code) == f"{names}\n"
+    assert run("import tflite_quant as tq; print('analyze' in dir(tq))") == "True\n"
+    assert "has no attribute 'none'" in run(
+        "import tflite_quant as tq\ntry: tq.none\nexcept AttributeError as error: print(error)"
+    )

@@ -115,6 +115,15 @@ def test_one_vector_shared_by_many_tables_is_no_bomb() -> None:
     assert "overlap" in refusal(content)
 
 
+def test_one_vector_of_inputs_shared_by_many_subgraphs_is_no_bomb() -> None:
+    b = build.start()
+    tensors = build.references(b, [build.table(b, "Tensor", type=9)])
+    inputs = build.numbers(b, np.zeros(20_000), "<i4")
+    graph = build.table(b, "SubGraph", tensors=tensors, inputs=inputs)
+    content = build.finish(b, subgraphs=build.references(b, [graph] * 1_000))
+    assert "the vectors 'inputs' overlap" in refusal(content)
+
+
 def test_one_vector_of_numbers_shared_by_many_tables_is_no_bomb() -> None:
     """Ten thousand operators that all name one long vector of inputs."""
     b = build.start()

@@ -10,6 +10,9 @@ behind the integers.
 ('per-axis', dtype('int8'), dtype('float32'))
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .affine import dequantize, quantize
 from .blockwise import dequantize_blockwise
 from .buffer import Buffer, ExternalBuffer
@@ -20,7 +23,6 @@ from .errors import (
     TFLiteError,
     UnsupportedError,
 )
-from .interpreter import Interpreter
 from .model import Metadata, Model, Signature, open
 from .quantization import (
     Blockwise,
@@ -35,6 +37,11 @@ from .quantization import (
 from .schema import TensorType
 from .subgraph import Operator, Subgraph
 from .tensor import Tensor
+
+if TYPE_CHECKING:
+    from . import lite
+    from .analyzer import analyze
+    from .interpreter import Interpreter
 
 __version__ = "0.1.0"
 
@@ -62,8 +69,24 @@ __all__ = [
     "TensorType",
     "UnknownScheme",
     "UnsupportedError",
+    "analyze",
     "dequantize",
     "dequantize_blockwise",
+    "lite",
     "open",
     "quantize",
 ]
+
+_LATER = {"Interpreter": ".interpreter", "analyze": ".analyzer", "lite": ".lite"}
+"""What is imported when it is asked for: a model can be read without it."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(_LATER[name], __name__)
+    return module if name == "lite" else getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
-from . import __version__, plain, show
+from . import __version__, lite, plain, show
 from .errors import TFLiteError
 from .model import Model, open
 from .subgraph import Subgraph, counted
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     try:
-        _show(options)
+        options.run(options)
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read has had enough; what Python still holds to write must not fail at exit.
@@ -85,7 +85,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME_OR_INDEX",
         help="show one tensor in full, with its values; a number is an index",
     )
+    command.set_defaults(run=_show)
     command.add_argument("--operators", action="store_true", help="show operators, not tensors")
+    command = commands.add_parser("analyze", help="print TensorFlow Lite's Model Analyzer's report")
+    command.set_defaults(run=_analyze)
+    command.add_argument("model", metavar="MODEL", help="a .tflite file")
     return parser
 
 
@@ -110,6 +114,10 @@ def _show(options: argparse.Namespace) -> None:
             tables = show.model_tables(model, subgraphs, width)
         for table in tables:
             console.print(table)
+
+
+def _analyze(options: argparse.Namespace) -> None:
+    lite.experimental.Analyzer.analyze(options.model)
 
 
 def _subgraphs(model: Model, index: int | None) -> tuple[Subgraph, ...]:

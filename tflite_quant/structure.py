@@ -248,6 +248,8 @@ def _require_indices(structure: Structure) -> None:
     _require_below(s.tensors, "buffer", max(len(s.buffers), 1))
     _require_below(s.operators, "opcode_index", len(s.operator_codes))
     _require_each_below(s.metadata, "buffer", len(s.buffers), "metadata entry")
+    for field in ("inputs", "outputs"):
+        _require_no_overlap([one.count(field) for one in s.subgraphs], field, s.subgraphs)
     for index, (subgraph, count) in enumerate(zip(s.subgraphs, counts.tolist(), strict=True)):
         _require_ends(subgraph, count, f"subgraph {index}")
     _require_operands(s.operators, counts.repeat(s.operator_bounds[1:] - s.operator_bounds[:-1]))
