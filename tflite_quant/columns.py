@@ -217,7 +217,8 @@ class Tables:
 
     def has(self, name: str) -> bool:
         """Tell whether any table has a field."""
-        return bool(np.count_nonzero(self.offsets[self.rows[name]]))
+        # Other columns of `offsets` are shapes of other layouts in the batch.
+        return bool(np.count_nonzero(self.offsets[self.rows[name]][self.shapes]))
 
     def references(self, name: str) -> Positions:
         """Give the position of the table that each table refers to, 0 for none."""
