@@ -197,6 +197,15 @@ def test_metadata(model: tq.Model) -> None:
     assert not entry.data.flags.writeable
 
 
+def test_buffers_are_equal_if_they_are_the_same(model: tq.Model) -> None:
+    kernel = model.tensors[1]
+    assert kernel.buffer == model.buffers[2]
+    assert len({kernel.buffer, model.buffers[2], model.buffers[1]}) == 2
+    assert kernel.buffer != tq.open(CONTENT).buffers[2]
+    assert kernel.buffer != 2
+    assert repr(model.buffers[1]).startswith("Buffer(1, 5 bytes at ")
+
+
 class TestLookups:
     def test_by_index_and_by_name(self, model: tq.Model) -> None:
         assert model["dense/kernel"] is model.tensors[1]

@@ -133,6 +133,27 @@ class TestQuantization:
         assert quantization != tq.PerAxis(same.scales[:2], same.zero_points, 1)
         assert quantization != 3
 
+    def test_schemes_are_compared_by_what_they_say(self) -> None:
+        none = tensor(build.TensorSpec(min=[-1.0], max=[2.0])).quantization
+        assert none == tq.NotQuantized()
+        assert hash(none) == hash(tq.NotQuantized())
+        ranged = tensor(build.TensorSpec(scale=[0.5], zero_point=[1], min=[0], max=[1]))
+        assert ranged.quantization == tq.PerTensor(0.5, 1)
+        assert ranged.quantization != tq.PerTensor(0.5, 2)
+        assert none != ranged.quantization
+        floats, integers = np.zeros(3, np.float32), np.zeros(3, np.int64)
+        custom = tq.Custom(np.zeros(3, np.uint8), floats, integers, 0)
+        unknown = tq.UnknownScheme(9, "x", floats, integers, 0)
+        blocks = tq.Blockwise(np.ones((2, 2)), None, 2)
+        axes = tq.MultiAxis(np.ones((2, 2)), None, (0, 1))
+        schemes = [none, ranged.quantization, custom, unknown, blocks, axes]
+        assert len(set(schemes)) == len(schemes)
+        for one in schemes:
+            assert [one == other for other in schemes].count(True) == 1
+            assert [one != other for other in schemes].count(True) == len(schemes) - 1
+        names = ["none", "per-tensor", "custom", "unknown", "blockwise", "multi-axis"]
+        assert [one.scheme for one in schemes] == names
+
     def test_counts_that_do_not_fit_are_shown(self) -> None:
         one = tensor(build.TensorSpec(scale=[0.5], zero_point=[]))
         assert repr(one.quantization) == "PerAxis(axis=0, 1 scales 0.5, zero_points none)"
