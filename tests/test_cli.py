@@ -183,6 +183,12 @@ class TestJson:
         assert text["real"] is None
         assert "is not constant" in text["real_error"]
 
+    def test_signalling_nans_raise_no_warning(self, tmp_path: Path) -> None:
+        path = tmp_path / "m.tflite"
+        signalling = np.array([0x7F800001], "<u4").view("<f4")
+        path.write_bytes(build.one(build.constant(signalling, scale=signalling)))
+        assert json.loads(shown("show", path, "--json", "--tensor", 0))["data"] == ["nan"]
+
     def test_complex_numbers(self, tmp_path: Path) -> None:
         path = tmp_path / "m.tflite"
         path.write_bytes(build.one(build.constant(np.array([1 + 2j], np.complex64))))

@@ -222,7 +222,9 @@ def _plain(values: NDArray[Any]) -> Any:
     if values.dtype.kind == "O":
         values = np.vectorize(_text, otypes=[object])(values) if values.size else values
     elif values.dtype.kind == "f" and not np.isfinite(values).all():
-        values = np.vectorize(_number, otypes=[object])(values)
+        # Widening a signalling NaN is an invalid operation to the processor.
+        with np.errstate(invalid="ignore"):
+            values = np.vectorize(_number, otypes=[object])(values)
     return values.tolist()
 
 
