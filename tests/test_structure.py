@@ -135,7 +135,7 @@ def test_one_vector_of_numbers_shared_by_many_tables_is_no_bomb() -> None:
     graph = build.table(b, "SubGraph", tensors=tensors, operators=operators)
     subgraphs = build.references(b, [graph])
     content = build.finish(b, subgraphs=subgraphs, operator_codes=codes)
-    assert "the vectors 'inputs' overlap" in refusal(content)
+    assert "the vectors 'inputs and outputs' overlap" in refusal(content)
 
 
 def test_a_vtable_of_its_own_for_each_table_takes_no_quadratic_time() -> None:

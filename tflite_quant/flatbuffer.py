@@ -32,6 +32,7 @@ Positions = NDArray[np.int64]
 _INT32 = struct.Struct("<i")
 _UINT16 = struct.Struct("<H")
 _UINT32 = struct.Struct("<I")
+_U2, _U4 = np.dtype("<u2"), np.dtype("<u4")
 _TWO_WORDS = np.arange(2)
 _LONGEST = 1024
 """No field of any schema has its entry past this; a vtable may be long, and many may overlap."""
@@ -52,8 +53,8 @@ class File:
         self.memory = memory
         self.size = memory.size
         self.text = memory.data
-        self.u2: NDArray[np.uint16] = memory[: self.size & ~1].view("<u2")
-        self.u4: NDArray[np.uint32] = memory[: self.size & ~3].view("<u4")
+        self.u2: NDArray[np.uint16] = memory[: self.size & ~1].view(_U2)
+        self.u4: NDArray[np.uint32] = memory[: self.size & ~3].view(_U4)
 
     def numbers(self, positions: Positions, dtype: np.dtype[Any]) -> NDArray[Any]:
         """Gather the numbers of 1, 4 or 8 bytes at these positions, which have been checked.

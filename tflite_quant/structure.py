@@ -170,12 +170,13 @@ def _of_each(subgraphs: tuple[Table, ...], field: str, layout: Layout) -> tuple[
     bounds = np.array([0, *accumulate(counts)], np.int64)
     _require_no_overlap(counts, field, subgraphs)
     positions = [subgraph.children(field) for subgraph in subgraphs] or [_NONE]
+    together = positions[0] if len(positions) == 1 else np.concatenate(positions)
 
     def place(row: int) -> str:
         subgraph = int(np.searchsorted(bounds, row, "right")) - 1
         return f"subgraph {subgraph}, {field.removesuffix('s')} {row - int(bounds[subgraph])}"
 
-    return Group(layout, np.concatenate(positions), place), bounds
+    return Group(layout, together, place), bounds
 
 
 def _require_no_overlap(counts: list[int], field: str, parents: tuple[Table, ...]) -> None:
@@ -248,11 +249,12 @@ def _require_indices(structure: Structure) -> None:
     _require_below(s.tensors, "buffer", max(len(s.buffers), 1))
     _require_below(s.operators, "opcode_index", len(s.operator_codes))
     _require_each_below(s.metadata, "buffer", len(s.buffers), "metadata entry")
-    for field in ("inputs", "outputs"):
-        _require_no_overlap([one.count(field) for one in s.subgraphs], field, s.subgraphs)
+    if len(s.subgraphs) > 1:
+        for field in ("inputs", "outputs"):
+            _require_no_overlap([one.count(field) for one in s.subgraphs], field, s.subgraphs)
     for index, (subgraph, count) in enumerate(zip(s.subgraphs, counts.tolist(), strict=True)):
         _require_ends(subgraph, count, f"subgraph {index}")
-    _require_operands(s.operators, counts.repeat(s.operator_bounds[1:] - s.operator_bounds[:-1]))
+    _require_operands(s.operators, counts, s.operator_bounds)
     _require_each_below(s.signatures, "subgraph_index", len(s.subgraphs), "signature")
     for index, signature in enumerate(s.signatures):
         limit = int(counts[signature.number("subgraph_index")])
@@ -289,27 +291,30 @@ def _require_ends(subgraph: Table, count: int, place: str) -> None:
                 _refuse_tensor(place, field, index, count)
 
 
-def _require_operands(operators: Tables, counts: NDArray[np.int64]) -> None:
+def _require_operands(operators: Tables, counts: NDArray[np.int64], bounds: Bounds) -> None:
     """Refuse the first tensor of an operator that its subgraph does not have; -1 is no tensor.
 
     Parameters
     ----------
     operators : Tables
-    counts : ndarray of int64, shape (operators,)
-        How many tensors the subgraph of each operator has.
+    counts : ndarray of int64, shape (subgraphs,)
+        How many tensors each subgraph has.
+    bounds : ndarray of int64, shape (subgraphs + 1,)
+        Which operators each subgraph has.
     """
-    names = ("inputs", "outputs", "intermediates")
-    fields = tuple(name for name in names if operators.has(name)) or names[:1]
+    fields = ("inputs", "outputs", "intermediates")[: 3 if operators.has("intermediates") else 2]
     vectors = operators.stacked_vectors(fields)
-    values = vectors.joined()
-    limits = np.concatenate([counts] * len(fields)).repeat(vectors.lengths)
+    values, limits = vectors.joined(), counts
+    if counts.size > 1:
+        of_operators = counts.repeat(bounds[1:] - bounds[:-1])
+        limits = np.concatenate([of_operators] * len(fields)).repeat(vectors.lengths)
     bad = (values < -1) | (values >= limits)
     if np.count_nonzero(bad):
         at = int(bad.argmax())
         row = int(np.searchsorted(vectors.bounds, at, "right")) - 1
         field, operator = divmod(row, len(operators))
-        place = operators.place(operator)
-        _refuse_tensor(place, fields[field], int(values[at]), int(limits[at]))
+        limit = int(np.broadcast_to(limits, values.shape)[at])
+        _refuse_tensor(operators.place(operator), fields[field], int(values[at]), limit)
 
 
 def _refuse_tensor(place: str, field: str, index: int, count: int) -> NoReturn:
