@@ -260,9 +260,19 @@ class Tables:
             Strings lie over one another, so that they are together longer than the file.
         """
         row = self.rows[name]
-        _require_room(self.file, int(self.lengths[row, rows].sum()), f"the strings '{name}'")
-        starts = self.targets[row, rows] + 4
-        text, ends = self.file.text, starts + self.lengths[row, rows]
+        targets, lengths = self.targets[row, rows], self.lengths[row, rows]
+        if int(lengths.sum()) <= self.file.size:
+            return self._decoded(targets, lengths)
+        # Tables may share a string, which is then decoded once.
+        targets, first, which = np.unique(targets, return_index=True, return_inverse=True)
+        lengths = lengths[first]
+        _require_room(self.file, int(lengths.sum()), f"the strings '{name}'")
+        strings = self._decoded(targets, lengths)
+        return [strings[index] for index in which.tolist()]
+
+    def _decoded(self, targets: Positions, lengths: NDArray[np.int64]) -> list[str]:
+        starts, text = targets + 4, self.file.text
+        ends = starts + lengths
         return [
             text[start:end].tobytes().decode("utf-8", "backslashreplace")
             for start, end in zip(starts.tolist(), ends.tolist(), strict=True)

@@ -24,7 +24,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import CorruptModelError
 from .schema import TensorType, builtin_operator_name
 from .structure import Structure
 
@@ -156,7 +155,7 @@ def operations_of(structure: Structure) -> Iterator[Operation]:
     codes = structure.operator_codes
     numbers = np.maximum(codes.numbers("builtin_code"), codes.numbers("deprecated_builtin_code"))
     names = [builtin_operator_name(number) for number in numbers.tolist()]
-    customs = _custom_names(structure)
+    customs = codes.strings("custom_code")
     counts = structure.operator_bounds[1:] - structure.operator_bounds[:-1]
     first = structure.tensor_bounds[:-1].repeat(counts)
     inputs, outputs = (_operands(structure, field, first) for field in ("inputs", "outputs"))
@@ -164,22 +163,6 @@ def operations_of(structure: Structure) -> Iterator[Operation]:
     for index, read, written in zip(indices, inputs, outputs, strict=True):
         is_custom = names[index] == "CUSTOM"
         yield Operation(names[index], customs[index] if is_custom else None, read, written)
-
-
-def _custom_names(structure: Structure) -> list[str]:
-    """Give the custom name of each operator code; empty if it has none."""
-    codes = structure.operator_codes
-    strings = codes.vectors("custom_code")
-    rows = {position: row for row, position in enumerate(strings.targets.tolist())}
-    # Strings may share their bytes: without a limit a small file could make many long names.
-    total, size = int(strings.lengths[list(rows.values())].sum()), structure.file.size
-    if total > size:
-        raise CorruptModelError(
-            f"the strings 'custom_code' overlap: together they have {total:_} bytes, "
-            f"the file has {size:_}"
-        )
-    names = {at: codes.string("custom_code", row) or "" for at, row in rows.items()}
-    return [names[position] for position in strings.targets.tolist()]
 
 
 def _operands(structure: Structure, field: str, first: NDArray[np.int64]) -> list[list[int]]:
