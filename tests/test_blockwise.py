@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 import tflite
 from numpy.typing import ArrayLike, NDArray
+from rich.table import Table
 
 import tflite_quant as tq
 from conftest import ROOT
 from tests import build
+from tflite_quant.plain import model_data
+from tflite_quant.show import model_tables, tensor_tables
 
 WEIGHT = np.random.default_rng(7).integers(-128, 128, (4, 64)).astype(np.int8)
 SCALES = np.random.default_rng(8).uniform(0.01, 0.2, (4, 2)).astype(np.float16)
@@ -130,6 +133,21 @@ class TestBlockwise:
         with pytest.raises(tq.QuantizationError, match="zero points are float32"):
             model_of(blockwise(32, zeros=2), zeros=np.zeros((4, 2), np.float32))["w"].dequantize()
 
+    def test_schemes_with_arrays_are_equal_to_themselves_only(self) -> None:
+        empty, zeros = np.empty(0, np.float32), np.empty(0, np.int64)
+        content = np.empty(0, np.uint8)
+        for make in (
+            lambda: tq.Blockwise(SCALES, ZEROS, 32),
+            lambda: tq.MultiAxis(SCALES, ZEROS, (0, 1)),
+            lambda: tq.Custom(content, empty, zeros, 0),
+            lambda: tq.UnknownScheme(9, "9", empty, zeros, 0),
+        ):
+            one, other = make(), make()
+            assert one == one  # noqa: PLR0124
+            assert one != other
+            assert tuple(one) != one
+            assert len({one, one, other}) == 2
+
     def test_scales_that_are_not_there(self) -> None:
         content = build.one(
             build.constant(WEIGHT, name="w", details=blockwise(32)), build.TensorSpec("s", (4, 2))
@@ -143,6 +161,42 @@ class TestBlockwise:
         assert (
             tq.open(content).get_tensor_details()[0]["quantization_parameters"]["block_size"] == 32
         )
+
+    @pytest.mark.parametrize("kind", ["STRING", "BOOL", "COMPLEX64"])
+    @pytest.mark.parametrize("part", ["scales", "zero points"])
+    def test_parameters_that_are_no_numbers(self, part: str, kind: str) -> None:
+        """Every view shows the tensor, as one whose parameters cannot be read."""
+        string = np.array([1, 12, 13], "<i4").tobytes() + b"x"
+        content = {"STRING": string, "BOOL": b"\1", "COMPLEX64": bytes(8)}[kind]
+        other = build.TensorSpec("s", (1,), getattr(tflite.TensorType, kind), data=content)
+        parts = (2, 1) if part == "scales" else (1, 2)
+        model = tq.open(
+            build.one(
+                build.constant(WEIGHT[:, :32], name="w", details=blockwise(32, None, *parts)),
+                build.constant(SCALES[:, :1], name="g"),
+                other,
+            )
+        )
+        tensor = model["w"]
+        scheme = tensor.quantization
+        assert isinstance(scheme, tq.Blockwise)
+        assert (scheme.scales if part == "scales" else scheme.zero_points) is None
+        assert f"in tensor {2}, which cannot be read" in repr(scheme)
+        with pytest.raises(tq.QuantizationError, match="no values that are numbers"):
+            tensor.dequantize()
+        details = model.get_tensor_details()[0]["quantization_parameters"]
+        assert details["scales" if part == "scales" else "zero_points"].size == 0
+        assert list(tensor_tables(tensor))
+        tables = model_tables(model, model.subgraphs)
+        row = next(table for table in tables if isinstance(table, Table))
+        column = row.columns[6 if part == "scales" else 7]
+        assert str(next(iter(column.cells))) == "in tensor 2"
+        assert model_data(model, model.subgraphs)
+
+    def test_zero_points_that_are_floats_have_no_place_in_the_details(self) -> None:
+        zeros = np.full((4, 2), np.nan, np.float32)
+        details = model_of(blockwise(32, zeros=2), zeros=zeros).get_tensor_details()[0]
+        assert details["quantization_parameters"]["zero_points"].size == 0
 
     def test_scales_that_name_themselves(self) -> None:
         tensor = model_of(blockwise(64, scales=0))["w"]

@@ -252,6 +252,13 @@ class TestRareThings:
         assert "custom options: " in data["subgraphs"][0]["operators"][0]["options_error"]
         assert "error=" in shown("show", path, "--operators")
 
+    @pytest.mark.parametrize("columns", ["10", "40", "400"])
+    def test_a_subgraph_without_tensors(self, tmp_path: Path, columns: str) -> None:
+        path = tmp_path / "m.tflite"
+        path.write_bytes(build.model(build.SubgraphSpec([], name="none")))
+        assert "subgraph 0" in shown("show", path, COLUMNS=columns)
+        assert "subgraph 0" in shown("show", path, "--operators", COLUMNS=columns)
+
 
 def test_analyze() -> None:
     path = "fixtures/residual_int8.tflite"
@@ -274,6 +281,8 @@ class TestErrors:
             (["show", "MODEL", "--subgraph", "x"], "invalid int value: 'x'"),
             (["show", "MODEL", "--tensor", "kernal"], "no tensor 'kernal'; the nearest are ['ke"),
             (["show", "MODEL", "--tensor", "9"], "no tensor 9: subgraph 0 has 5 tensors"),
+            (["show", "MODEL", "--tensor", "9" * 5_000], "a number of 5000 digits is no index"),
+            (["show", "MODEL", "--tensor", "0", "--operators"], "not allowed with argument"),
         ],
     )
     def test_one_line_and_status_2(self, path: Path, arguments: list[str], message: str) -> None:

@@ -296,6 +296,18 @@ class TestSparse:
         with pytest.raises(error, match=message):
             sparse_tensor(np.array([7, 8, 9], np.int8), (3, 4), fields).data  # noqa: B018
 
+    def test_a_form_that_is_not_known(self) -> None:
+        def write(b: build.Builder) -> int:
+            dimension = build.table(b, "DimensionMetadata", format=7)
+            metadata = build.references(b, [dimension])
+            return build.table(b, "SparsityParameters", dim_metadata=metadata)
+
+        tensor = sparse_tensor(np.array([7], np.int8), (1,), {"sparsity": write})
+        with pytest.raises(tq.UnsupportedError, match=r"format 7 is neither"):
+            tensor.data  # noqa: B018
+        with pytest.raises(tq.UnsupportedError, match=r"format 7 is neither"):
+            tensor.sparsity  # noqa: B018
+
     def test_a_small_file_makes_no_huge_array(self) -> None:
         fields = sparse_fields(1, ([0, 1], [0]), order=[0, 1])
         tensor = sparse_tensor(np.array([7], np.int8), (1, 2**31 - 1), fields)

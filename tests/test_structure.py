@@ -303,3 +303,17 @@ class TestBuffersOutsideTheFlatbuffer:
     def test_are_checked(self, offset: int, size: int) -> None:
         text = refusal(self.content(offset, size))
         assert text.startswith(f"buffer 1: its {size:_} bytes run past the end of the file")
+
+
+def test_a_shape_signature_without_any_buffer() -> None:
+    """Buffer 0 is every tensor's by default, and need not be there."""
+    b = build.start()
+    tensor = build.table(
+        b,
+        "Tensor",
+        shape=build.numbers(b, [1, 2], "<i4"),
+        shape_signature=build.numbers(b, [-1, 2], "<i4"),
+    )
+    subgraph = build.table(b, "SubGraph", tensors=build.references(b, [tensor]))
+    model = tq.open(build.finish(b, version=3, subgraphs=build.references(b, [subgraph])))
+    assert model.get_tensor_details()[0]["shape_signature"].tolist() == [-1, 2]

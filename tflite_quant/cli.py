@@ -80,13 +80,15 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("model", metavar="MODEL", help="a .tflite file")
     command.add_argument("--json", action="store_true", help="print JSON, with whole arrays")
     command.add_argument("--subgraph", type=int, metavar="N", help="show this subgraph only")
-    command.add_argument(
+    what = command.add_mutually_exclusive_group()
+    what.add_argument(
         "--tensor",
         metavar="NAME_OR_INDEX",
-        help="show one tensor in full, with its values; a number is an index",
+        help="show one tensor in full, with its values: of the first subgraph, or of --subgraph; "
+        "a number is an index",
     )
+    what.add_argument("--operators", action="store_true", help="show operators, not tensors")
     command.set_defaults(run=_show)
-    command.add_argument("--operators", action="store_true", help="show operators, not tensors")
     command = commands.add_parser("analyze", help="print TensorFlow Lite's Model Analyzer's report")
     command.set_defaults(run=_analyze)
     command.add_argument("model", metavar="MODEL", help="a .tflite file")
@@ -131,8 +133,12 @@ def _subgraphs(model: Model, index: int | None) -> tuple[Subgraph, ...]:
 
 
 def _tensor(subgraph: Subgraph, key: str) -> Tensor:
+    is_index = key.isdecimal()
+    if is_index and len(key) > 100:
+        # Python refuses to read numbers that are very long.
+        raise _RefusedError(f"a number of {len(key)} digits is no index")
     try:
-        return subgraph[int(key) if key.isdecimal() else key]
+        return subgraph[int(key) if is_index else key]
     except LookupError as error:
         raise _RefusedError(error.args[0]) from None
 

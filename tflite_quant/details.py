@@ -146,6 +146,8 @@ def _of_blocks(quantization: Quantization) -> dict[str, Any]:
             "block_size": 0,
         }
     scales, zeros = quantization.scales, quantization.zero_points
+    if zeros is not None and zeros.dtype.kind not in "iu":
+        zeros = None
     return {
         "scales": np.empty(0, np.float32) if scales is None else _native(scales),
         "zero_points": np.empty(0, np.int32) if zeros is None else _native(zeros, np.int32),
@@ -190,7 +192,9 @@ def _signatures(structure: Structure, rows: slice) -> Vectors | None:
         return None
     shapes = tensors.vectors("shape").at(rows)
     buffers = tensors.numbers("buffer", rows)
-    constant = (structure.buffer_starts[buffers] != 0) & (buffers != 0)
+    # Buffer 0 need not be there.
+    starts = np.append(structure.buffer_starts, 0)
+    constant = (starts[buffers] != 0) & (buffers != 0)
     return signatures.where((signatures.lengths != 0) & ~constant, shapes)
 
 

@@ -6,7 +6,7 @@ tflite/converter/schema/schema.fbs.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ __all__ = ["Blockwise", "Custom", "MultiAxis", "UnknownScheme", "spread"]
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
+_Scheme = TypeVar("_Scheme")
 
 
 def spread(values: NDArray[np.generic]) -> str:
@@ -27,6 +28,22 @@ def spread(values: NDArray[np.generic]) -> str:
     return str(low) if low == high else f"in [{low!s}, {high!s}]"
 
 
+def _is(self: object, other: object) -> bool:
+    return self is other
+
+
+def _is_not(self: object, other: object) -> bool:
+    return self is not other
+
+
+def _by_identity(cls: type[_Scheme]) -> type[_Scheme]:
+    """Let a tuple be equal to itself only: arrays in it have no single truth to compare by."""
+    for name, method in (("__eq__", _is), ("__ne__", _is_not), ("__hash__", object.__hash__)):
+        setattr(cls, name, method)
+    return cls
+
+
+@_by_identity
 class Blockwise(NamedTuple):
     """One scale for each block of consecutive values along an axis.
 
@@ -37,7 +54,7 @@ class Blockwise(NamedTuple):
     Attributes
     ----------
     scales : ndarray of floats, or None
-        In the shape of their tensor; None if it has no values that can be read.
+        In the shape of their tensor; None if it has no numbers that can be read.
     zero_points : ndarray of integers, or None
         In the shape of their tensor; None where every zero point is 0, or as for the scales.
     block_size : int
@@ -66,15 +83,6 @@ class Blockwise(NamedTuple):
 
     def __repr__(self) -> str:
         return f"Blockwise(blocks of {self.block_shape or self.block_size}, {_tensors(self)})"
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def __ne__(self, other: object) -> bool:
-        return not self == other
-
-    def __hash__(self) -> int:
-        return id(self)
 
     def parameters(self, shape: tuple[int, ...]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Give scales and zero points for a tensor of this shape.
@@ -108,6 +116,7 @@ class Blockwise(NamedTuple):
         )
 
 
+@_by_identity
 class MultiAxis(NamedTuple):
     """One scale for each index along several axes, or for each block along one of them.
 
@@ -141,15 +150,6 @@ class MultiAxis(NamedTuple):
     def __repr__(self) -> str:
         blocks = f", blocks of {self.block_size}" if self.block_size else ""
         return f"MultiAxis(axes={self.axes}{blocks}, {_tensors(self)})"
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def __ne__(self, other: object) -> bool:
-        return not self == other
-
-    def __hash__(self) -> int:
-        return id(self)
 
     def parameters(self, shape: tuple[int, ...]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Give scales and zero points for a tensor of this shape, as in `Blockwise`.
@@ -199,7 +199,9 @@ def _checked(scheme: Blockwise | MultiAxis) -> tuple[NDArray[Any], NDArray[Any]]
     """Give scales and zero points, which may be nothing but what their tensors hold."""
     scales, zeros = scheme.scales, scheme.zero_points
     if scales is None or (zeros is None and scheme.zero_points_tensor >= 0):
-        raise QuantizationError("the tensors of scales or zero points have no values")
+        raise QuantizationError(
+            "the tensors of scales or zero points have no values that are numbers"
+        )
     if zeros is None:
         zeros = np.zeros((), np.int64)
     if scales.dtype.kind != "f" or zeros.dtype.kind not in "iu":
@@ -222,10 +224,15 @@ def _tensors(scheme: Blockwise | MultiAxis) -> str:
     """Show the scales and zero points, which are tensors of their own."""
     if scheme.scales is None:
         return f"scales in tensor {scheme.scales_tensor}, which cannot be read"
-    zeros = 0 if scheme.zero_points is None else spread(scheme.zero_points)
-    return f"{scheme.scales.shape} scales {spread(scheme.scales)}, zero_point {zeros}"
+    scales = f"{scheme.scales.shape} scales {spread(scheme.scales)}"
+    if scheme.zero_points is not None:
+        return f"{scales}, zero_point {spread(scheme.zero_points)}"
+    if scheme.zero_points_tensor < 0:
+        return f"{scales}, zero_point 0"
+    return f"{scales}, zero points in tensor {scheme.zero_points_tensor}, which cannot be read"
 
 
+@_by_identity
 class Custom(NamedTuple):
     """Parameters in a form that only whoever wrote the file knows.
 
@@ -252,16 +259,8 @@ class Custom(NamedTuple):
     def __repr__(self) -> str:
         return f"Custom({self.content.size} bytes)"
 
-    def __eq__(self, other: object) -> bool:
-        return self is other
 
-    def __ne__(self, other: object) -> bool:
-        return not self == other
-
-    def __hash__(self) -> int:
-        return id(self)
-
-
+@_by_identity
 class UnknownScheme(NamedTuple):
     """Parameters of a kind that this library does not know; nothing is computed from them.
 
@@ -290,12 +289,3 @@ class UnknownScheme(NamedTuple):
 
     def __repr__(self) -> str:
         return f"UnknownScheme({self.name})"
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def __ne__(self, other: object) -> bool:
-        return not self == other
-
-    def __hash__(self) -> int:
-        return id(self)

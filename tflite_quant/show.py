@@ -64,7 +64,7 @@ def model_tables(
         inputs, outputs = ([t.index for t in end] for end in (subgraph.inputs, subgraph.outputs))
         yield Text(f"\nsubgraph {subgraph.index}{name}: inputs {inputs}, outputs {outputs}")
         rows = [_row(tensor) for tensor in subgraph.tensors]
-        if width is not None and sum(_widths([_TITLES, *rows])) + 2 * len(_TITLES) > width:
+        if rows and width is not None and sum(_widths([_TITLES, *rows])) + 2 * len(_TITLES) > width:
             yield Text("\n".join(_stacked(rows, width)))
         else:
             yield _table(_TITLES, rows)
@@ -248,11 +248,16 @@ def _of_tensors(quantization: Blockwise | MultiAxis) -> tuple[str, str, str]:
     shown = f"in tensor {quantization.scales_tensor}"
     if scales is not None:
         shown = f"{scales.size} {_range(scales)}"
+    zero = "0"
+    if zeros is not None:
+        zero = _range(zeros)
+    elif quantization.zero_points_tensor >= 0:
+        zero = f"in tensor {quantization.zero_points_tensor}"
     if isinstance(quantization, MultiAxis):
         axes = ",".join(map(str, quantization.axes))
     else:
         axes = f"by {quantization.block_shape or quantization.block_size}"
-    return shown, "0" if zeros is None else _range(zeros), axes
+    return shown, zero, axes
 
 
 def _range(values: NDArray[Any]) -> str:

@@ -7,6 +7,7 @@ values go through three hands: as they are *stored* in the buffer, as *data* in 
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ from .schema import TensorType, quantization_details_name
 from .structure import Access
 
 if TYPE_CHECKING:
-    from .sparsity import Sparsity
+    from .sparsity import Dimension, Sparsity
 
 __all__ = ["Tensor"]
 
@@ -202,12 +203,16 @@ class Tensor:
         return MultiAxis(*values, axes, size, scales, zeros, axis, *ranges)
 
     def _parameters_in(self, index: int) -> NDArray[Any] | None:
-        """Give the values of another tensor of the subgraph, if there is one that has any."""
+        """Give the numbers in another tensor of the subgraph, if there is one that has any.
+
+        What lacks them is shown so; whoever needs them is told why, by `_require_parameters` or
+        by the scheme.
+        """
         try:
-            return self._other(index).data if index >= 0 else None
+            data = self._other(index).data if index >= 0 else None
         except TFLiteError:
-            # It is shown as lacking; whoever needs the values is told why, by `_require`.
             return None
+        return data if data is not None and data.dtype.kind in "iuf" else None
 
     def _other(self, index: int) -> Tensor:
         row = self._row - self.index + index
@@ -221,6 +226,8 @@ class Tensor:
         ------
         CorruptModelError
             A dimension says neither how long it is nor which indices it has.
+        UnsupportedError
+            A dimension is stored in a form that is not known.
         """
         found = self._access.structure.sparsities
         row = -1 if found is None else int(found.rows[self._row])
@@ -235,13 +242,21 @@ class Tensor:
             tuple(self._dimension(at) for at in range(first, end)),
         )
 
-    def _dimension(self, row: int) -> Any:
+    def _dimension(self, row: int) -> Dimension:
         from . import sparsity  # noqa: PLC0415
 
         found = self._access.structure.sparsities
         assert found is not None
-        if found.dimensions.number("format", row) == 0:
-            return sparsity.DenseDimension(int(found.dimensions.number("dense_size", row)))
+        match found.dimensions.number("format", row):
+            case 0:
+                return sparsity.DenseDimension(int(found.dimensions.number("dense_size", row)))
+            case 1:
+                pass
+            case other:
+                raise UnsupportedError(
+                    f"{found.dimensions.place(row)}: its format {other} is neither dense (0) nor "
+                    "compressed (1)"
+                )
         tables = [found.indices[name][row] for name in ("array_segments", "array_indices")]
         vectors = [table.vector("values") for table in tables if table is not None]
         if len(vectors) == 2:
@@ -305,7 +320,7 @@ class Tensor:
         if self.is_sparse:
             return self._densified(stored)
         try:
-            count = int(np.prod(self.shape, dtype=object))
+            count = math.prod(self.shape)
             if self.type is TensorType.STRING:
                 return self._shaped(storage.decode_strings(stored, count))
             return self._shaped(storage.decode(stored.reshape(-1), self.type, count))
