@@ -111,7 +111,7 @@ def test_integers() -> None:
 
 
 @given(st.lists(st.floats(width=32, allow_nan=False), max_size=7))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_floats(values: list[float]) -> None:
     assert_same(build.one(build.constant(np.array(values, np.float32))))
 

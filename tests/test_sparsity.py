@@ -645,7 +645,7 @@ class TestWhateverTheNumbers:
         dense, (sparsity, stored) = case
         assert same_bits(densify(stored, sparsity, dense.shape, LIMIT), dense)
 
-    @settings(max_examples=1000, deadline=None)
+    @settings(max_examples=1000)
     @given(broken())
     def test_errors_and_memory(self, case: tuple[Values, Sparsity, tuple[int, ...]]) -> None:
         """Nothing but the two errors leaves, and the file's own size bounds the work."""
