@@ -274,7 +274,7 @@ class Tables:
         starts, text = targets + 4, self.file.text
         ends = starts + lengths
         return [
-            text[start:end].tobytes().decode("utf-8", "backslashreplace")
+            str(text[start:end], "utf-8", "backslashreplace")
             for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
         ]
 

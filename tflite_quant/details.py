@@ -81,12 +81,11 @@ def tensor_details(
     """
     tensors = structure.tensors
     rows = slice(*structure.tensor_bounds[subgraph : subgraph + 2].tolist())
-    shapes = tensors.vectors("shape").at(rows).split(_INT32)
-    signatures = _signatures(structure, rows)
+    shapes = tensors.vectors("shape").at(rows)
     columns = zip(
         tensors.strings("name", rows),
-        shapes,
-        [shape.copy() for shape in shapes] if signatures is None else signatures.split(_INT32),
+        shapes.split(_INT32),
+        _signatures(structure, rows, shapes).split(_INT32),
         tensors.numbers("type", rows).tolist(),
         *_parameters(structure, structure.quantization_rows[rows]),
         strict=True,
@@ -179,18 +178,15 @@ def _sparsity(sparsity: Sparsity | None) -> dict[str, Any]:
     }
 
 
-def _signatures(structure: Structure, rows: slice) -> Vectors | None:
-    """Give the shape signatures; None if all are the shapes.
-
-    LiteRT gives the shape for constants, and where there is no signature.
+def _signatures(structure: Structure, rows: slice, shapes: Vectors) -> Vectors:
+    """Give the shape signatures: LiteRT's are the shapes of constants, and where there are none.
 
     Source: google-ai-edge/LiteRT, tflite/core/interpreter_builder.cc, ParseTensors.
     """
     tensors = structure.tensors
     signatures = tensors.vectors("shape_signature").at(rows)
     if not np.count_nonzero(signatures.lengths):
-        return None
-    shapes = tensors.vectors("shape").at(rows)
+        return shapes
     buffers = tensors.numbers("buffer", rows)
     # Buffer 0 need not be there.
     starts = np.append(structure.buffer_starts, 0)
