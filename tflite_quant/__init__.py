@@ -41,6 +41,8 @@ from .tensor import Tensor
 if TYPE_CHECKING:
     from . import lite
     from .analyzer import analyze
+    from .checker import check
+    from .findings import Finding, Report, Severity
     from .interpreter import Interpreter
 
 __version__ = "0.1.0"
@@ -51,6 +53,7 @@ __all__ = [
     "CorruptModelError",
     "Custom",
     "ExternalBuffer",
+    "Finding",
     "Interpreter",
     "Metadata",
     "Model",
@@ -62,6 +65,8 @@ __all__ = [
     "PerTensor",
     "Quantization",
     "QuantizationError",
+    "Report",
+    "Severity",
     "Signature",
     "Subgraph",
     "TFLiteError",
@@ -70,6 +75,7 @@ __all__ = [
     "UnknownScheme",
     "UnsupportedError",
     "analyze",
+    "check",
     "dequantize",
     "dequantize_blockwise",
     "lite",
@@ -77,7 +83,15 @@ __all__ = [
     "quantize",
 ]
 
-_LATER = {"Interpreter": ".interpreter", "analyze": ".analyzer", "lite": ".lite"}
+_LATER = {
+    "Finding": ".findings",
+    "Interpreter": ".interpreter",
+    "Report": ".findings",
+    "Severity": ".findings",
+    "analyze": ".analyzer",
+    "check": ".checker",
+    "lite": ".lite",
+}
 """What is imported when it is asked for: a model can be read without it."""
 
 

@@ -1,6 +1,7 @@
 """The command `tflite-quant`, also `python -m tflite_quant`.
 
-Exit status 0, or 2 with one line on standard error for a bad file or a bad argument.
+Exit status 0, or 2 with one line on standard error for a bad file or a bad argument. `check` has 1,
+too: there are findings.
 """
 
 from __future__ import annotations
@@ -9,8 +10,11 @@ import argparse
 import io
 import json
 import os
+import shutil
 import sys
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from . import __version__, lite, plain, show
@@ -22,7 +26,12 @@ from .tensor import Tensor
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from .reports import Outcome
+
 __all__ = ["main"]
+
+_MANY = 20
+"""So many files are checked with a progress bar."""
 
 
 class _RefusedError(Exception):
@@ -54,16 +63,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     try:
-        options.run(options)
+        status: int = options.run(options)
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read has had enough; what Python still holds to write must not fail at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (TFLiteError, OSError, _RefusedError) as error:
         line = " ".join(_message(error).split())
         print(f"tflite-quant: {line}", file=sys.stderr)
         return 2
-    return 0
+    return status
 
 
 def _message(error: Exception) -> str:
@@ -92,10 +102,36 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("analyze", help="print TensorFlow Lite's Model Analyzer's report")
     command.set_defaults(run=_analyze)
     command.add_argument("model", metavar="MODEL", help="a .tflite file")
+    _add_check(commands.add_parser("check", help="hold models against the specification"))
     return parser
 
 
-def _show(options: argparse.Namespace) -> None:
+def _add_check(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Hold models against the quantization specification. The exit status is 1 if there are "
+        "findings, 2 if a model cannot be read."
+    )
+    command.add_argument(
+        "models", metavar="MODEL", nargs="+", help="a .tflite file, or a folder of such"
+    )
+    command.add_argument(
+        "--fail-on",
+        choices=("error", "warning", "note"),
+        default="error",
+        help="how bad a finding makes the exit status 1: so, or worse (default: error)",
+    )
+    command.add_argument("--format", choices=("text", "json", "sarif"), default="text")
+    for name, what in (("select", "report these only"), ("ignore", "do not report these")):
+        command.add_argument(
+            f"--{name}",
+            metavar="IDS",
+            default="",
+            help=f"{what}: identifiers or their beginnings, as in TQ1,TQ204",
+        )
+    command.set_defaults(run=_check)
+
+
+def _show(options: argparse.Namespace) -> int:
     # Before the file is opened, so that a missing package is said first.
     console = None if options.json else _console()
     with open(options.model) as model:
@@ -106,7 +142,7 @@ def _show(options: argparse.Namespace) -> None:
                 plain.model_data(model, subgraphs) if tensor is None else plain.tensor_data(tensor)
             )
             print(json.dumps(data, indent=1, allow_nan=False))
-            return
+            return 0
         width = console.width if _has_width() else None
         if tensor is not None:
             tables = show.tensor_tables(tensor)
@@ -116,10 +152,87 @@ def _show(options: argparse.Namespace) -> None:
             tables = show.model_tables(model, subgraphs, width)
         for table in tables:
             console.print(table)
+    return 0
 
 
-def _analyze(options: argparse.Namespace) -> None:
+def _analyze(options: argparse.Namespace) -> int:
     lite.experimental.Analyzer.analyze(options.model)
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    # Imported here, since the other commands do without.
+    from . import reports  # noqa: PLC0415
+    from .findings import KINDS, Severity  # noqa: PLC0415
+
+    selected, ignored = (_beginnings(getattr(options, name)) for name in ("select", "ignore"))
+    wanted = {
+        id
+        for id in KINDS
+        if id.startswith(selected or ("",)) and not (ignored and id.startswith(ignored))
+    }
+    outcomes = [_outcome(path, wanted) for path in _progress(_files(options.models))]
+    for outcome in outcomes:
+        if outcome.error is not None:
+            print(f"tflite-quant: {outcome.error}", file=sys.stderr)
+    if options.format == "text":
+        for text in reports.text_lines(outcomes):
+            for line in text.splitlines():
+                print(_folded(line))
+    else:
+        make = reports.json_data if options.format == "json" else reports.sarif_data
+        print(json.dumps(make(outcomes, __version__), indent=1, allow_nan=False))
+    if any(outcome.error is not None for outcome in outcomes):
+        return 2
+    limit = Severity[options.fail_on.upper()]
+    return int(any(outcome.report.at_least(limit) for outcome in outcomes if outcome.report))
+
+
+def _beginnings(ids: str) -> tuple[str, ...]:
+    """Give the identifiers, or their beginnings, in an argument."""
+    from .findings import KINDS  # noqa: PLC0415
+
+    found = tuple(one.strip().upper() for one in ids.split(",") if one.strip())
+    for one in found:
+        if not any(id.startswith(one) for id in KINDS):
+            raise _RefusedError(f"no finding has the identifier {one!r}")
+    return found
+
+
+def _files(paths: Sequence[str]) -> list[str]:
+    """Give the files that are named, and the models in the folders that are named, each once."""
+    files: dict[str, None] = {}
+    for path in paths:
+        found = sorted(map(str, Path(path).rglob("*.tflite"))) if os.path.isdir(path) else [path]
+        if not found:
+            raise _RefusedError(f"{path}: no .tflite file in this folder")
+        files.update(dict.fromkeys(found))
+    return list(files)
+
+
+def _outcome(path: str, wanted: Collection[str]) -> Outcome:
+    """Check one file, and keep what is wanted."""
+    from .checker import check  # noqa: PLC0415
+    from .findings import Report  # noqa: PLC0415
+    from .reports import Outcome  # noqa: PLC0415
+
+    try:
+        report = check(path)
+    except (TFLiteError, OSError) as error:
+        return Outcome(path, None, " ".join(_message(error).split()))
+    return Outcome(path, Report(path, tuple(one for one in report if one.id in wanted)))
+
+
+def _progress(paths: Sequence[str]) -> Iterable[str]:
+    """Go through many files with a bar on the terminal, if there is one, and package rich."""
+    if len(paths) < _MANY or not sys.stderr.isatty():
+        return paths
+    try:
+        from rich.console import Console  # noqa: PLC0415  # an optional extra
+        from rich.progress import track  # noqa: PLC0415
+    except ModuleNotFoundError:
+        return paths
+    return track(paths, "checking", console=Console(stderr=True), transient=True)
 
 
 def _subgraphs(model: Model, index: int | None) -> tuple[Subgraph, ...]:
@@ -153,6 +266,15 @@ def _console() -> Console:
     # A file or a pipe has no width, and nothing in it should be folded.
     width = None if _has_width() else 1_000_000
     return Console(width=width, highlight=False)
+
+
+def _folded(line: str) -> str:
+    """Fold a line at the words where a terminal would fold it anywhere."""
+    if not _has_width():
+        return line
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    width = shutil.get_terminal_size().columns
+    return textwrap.fill(line, width, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def _has_width() -> bool:

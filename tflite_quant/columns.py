@@ -22,7 +22,7 @@ from .errors import CorruptModelError
 from .flatbuffer import File, Positions, field_fault, shape_at
 from .layout import Field, Layout, Shape, stack
 
-__all__ = ["Group", "Place", "Tables", "Vectors", "read_tables"]
+__all__ = ["Group", "Place", "Tables", "Vectors", "read_tables", "require_room"]
 
 _INT32 = np.dtype("<i4")
 
@@ -94,7 +94,7 @@ class Vectors:
         """
         width, bounds = self.dtype.itemsize, self.bounds
         total = int(bounds[-1])
-        _require_room(self.file, total * width, f"the vectors '{self.name}'")
+        require_room(self.file, total * width, f"the vectors '{self.name}'")
         places: Positions = np.arange(0, total * width, width, dtype=np.int64)
         places += (self.starts - bounds[:-1] * width).repeat(self.lengths)
         return places
@@ -114,7 +114,7 @@ class Vectors:
         total = int(ends[-1]) if ends.size else 0
         if not total:
             return [np.empty(0, dtype)] * lengths.size
-        _require_room(self.file, total * self.dtype.itemsize, f"the vectors '{self.name}'")
+        require_room(self.file, total * self.dtype.itemsize, f"the vectors '{self.name}'")
         if total <= 64 * lengths.size:
             # In words of 4 bytes; those of 8 bytes are every second one.
             step, starts = self.dtype.itemsize >> 2, ends - lengths
@@ -133,7 +133,7 @@ class Vectors:
         ]
 
 
-def _require_room(file: File, size: int, what: str) -> None:
+def require_room(file: File, size: int, what: str) -> None:
     """Refuse to copy more bytes than the file has: a small file makes no large arrays."""
     if size > file.size:
         raise CorruptModelError(
@@ -266,7 +266,7 @@ class Tables:
         # Tables may share a string, which is then decoded once.
         targets, first, which = np.unique(targets, return_index=True, return_inverse=True)
         lengths = lengths[first]
-        _require_room(self.file, int(lengths.sum()), f"the strings '{name}'")
+        require_room(self.file, int(lengths.sum()), f"the strings '{name}'")
         strings = self._decoded(targets, lengths)
         return [strings[index] for index in which.tolist()]
 

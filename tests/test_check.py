@@ -1,0 +1,260 @@
+"""Findings: each kind in a model that has it, none in its twin, and what LiteRT says of both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tflite_quant as tq
+from conftest import ROOT
+from docs.make import findings_page
+from tests import faults, refusal
+from tests.build import TensorSpec
+from tests.faults import FAULTS
+from tflite_quant.findings import KINDS, Severity
+from tflite_quant.rules import RULES, Domain, Operand, Rule
+
+
+def found(model: bytes, id: str) -> list[tq.Finding]:
+    return [one for one in tq.check(model) if one.id == id]
+
+
+def test_every_kind_has_a_fault() -> None:
+    assert FAULTS.keys() == KINDS.keys()
+
+
+@pytest.mark.parametrize("id", FAULTS)
+def test_a_model_that_has_it(id: str) -> None:
+    fault = FAULTS[id]
+    (one,) = found(fault.bad, id)
+    assert str(one.severity) == fault.severity
+    assert (None if one.tensor is None else one.tensor.index) == fault.tensor
+    assert one.effect.endswith(".")
+
+
+@pytest.mark.parametrize("id", FAULTS)
+def test_its_twin_has_not(id: str) -> None:
+    assert found(FAULTS[id].good, id) == []
+
+
+# LiteRT runs these: it multiplies by a scale that is no number, or takes several for 0, or does
+# not look at the parameters of blocks.
+UNSEEN = {"TQ102", "TQ106", "TQ202"}
+
+
+def test_litert_refuses_the_errors_and_runs_all_else() -> None:
+    ids = [id for id in FAULTS if id not in UNSEEN]
+    # What has no kernel is no error, since other runtimes may have one.
+    refused = {id: FAULTS[id].severity == "error" or id == "TQ211" for id in ids}
+    bad = refusal.runs([FAULTS[id].bad for id in ids])
+    assert {id: not runs for id, runs in zip(ids, bad, strict=True)} == refused
+    good = refusal.runs([FAULTS[id].good for id in ids])
+    assert dict(zip(ids, good, strict=True)) == dict.fromkeys(ids, True)
+
+
+UNARY = {
+    "ABS": {}, "EXP": {}, "GELU": faults.options("GeluOptions"), "HARD_SWISH": {},
+    "L2_NORMALIZATION": faults.options("L2NormOptions"),
+    "LEAKY_RELU": faults.options("LeakyReluOptions", alpha=0.5), "LOG": {}, "LOGISTIC": {},
+    "LOG_SOFTMAX": {}, "RELU": {}, "RELU6": {}, "RELU_N1_TO_1": {}, "RSQRT": {},
+    "SOFTMAX": faults.options("SoftmaxOptions", beta=1.0), "SQRT": {}, "TANH": {},
+}  # fmt: skip
+BINARY = {
+    "ADD": faults.options("AddOptions"), "MAXIMUM": {}, "MINIMUM": {},
+    "MUL": faults.options("MulOptions"), "PRELU": {}, "SQUARED_DIFFERENCE": {},
+    "SUB": faults.options("SubOptions"),
+}  # fmt: skip
+OPERATORS = {
+    **{name: (1, o) for name, o in UNARY.items()},
+    **{n: (2, o) for n, o in BINARY.items()},
+}
+
+
+def variants(rule: Rule, count: int, options: Mapping[str, object]) -> Iterator[tuple[str, bytes]]:
+    """Give models of one operator: as it should be, and with each parameter changed."""
+
+    def spec(operand: Operand, name: str) -> TensorSpec:
+        low, high = operand.zero_point or (0, 0)
+        scale = float(operand.scale or 0.5)
+        return TensorSpec(
+            name, (1, 4), operand.types[0], scale=scale, zero_point=max(low, min(high, 0))
+        )
+
+    def model(*specs: TensorSpec) -> bytes:
+        version = rule.version or 1
+        return faults.operator(rule.operator, specs[:count], specs[count:], version, **options)
+
+    asked = [rule.input(index) for index in range(count)] + [rule.output(0)]
+    specs = [spec(one, f"t{i}") for i, one in enumerate(asked) if one is not None]
+    yield "as it should be", model(*specs)
+    for index, one in enumerate(specs):
+        # Out of the type's range too, but for SQRT, to which that makes negative values.
+        changes = [("zero_point", 1), ("scale", 0.4), ("zero_point", 40_000)][: 1 + count]
+        for field, value in changes:
+            changed = [*specs]
+            to: dict[str, Any] = {field: value}
+            changed[index] = replace(one, **to)
+            yield f"{field} {value} of tensor {index}", model(*changed)
+
+
+@pytest.mark.parametrize("domain", Domain)
+def test_errors_are_what_kernels_refuse(domain: Domain) -> None:
+    """The severity of a finding about parameters is what LiteRT's kernel says of them."""
+    cases = {
+        f"{name} {what}": model
+        for name, (count, options) in OPERATORS.items()
+        if (rule := RULES[domain].get(name)) is not None and rule.has_kernel
+        for what, model in variants(rule, count, options)
+    }
+    runs = dict(zip(cases, refusal.runs(list(cases.values())), strict=True))
+    errors = {name: bool(tq.check(model).at_least(Severity.ERROR)) for name, model in cases.items()}
+    assert [name for name in cases if runs[name] == errors[name]] == []
+
+
+def test_errors_are_in_no_model_that_runs(model_path: Path) -> None:
+    """A false error is worse than a missed note."""
+    if tq.check(model_path).at_least(Severity.ERROR):
+        assert refusal.runs([model_path.read_bytes()]) == [False]
+
+
+class TestOtherSeverities:
+    def one(self, model: bytes, id: str) -> tq.Finding:
+        (finding,) = found(model, id)
+        return finding
+
+    def test_scales_that_are_zero_or_denormal(self) -> None:
+        zero = faults.dense(w=replace(faults.W, scale=[0.25, 0.0]))
+        assert str(self.one(zero, "TQ102").severity) == "warning"
+        tiny = faults.dense(x=replace(faults.X, scale=1e-40))
+        assert str(self.one(tiny, "TQ102").severity) == "warning"
+        activation = faults.dense(x=replace(faults.X, scale=0.0))
+        assert str(self.one(activation, "TQ102").severity) == "error"
+
+    def test_a_count_that_does_not_fit_the_axis(self) -> None:
+        wrong = replace(faults.W, scale=[0.5] * 3, zero_point=[0] * 3)
+        assert (
+            "3 scales along axis 0 of shape (2, 4)"
+            in self.one(faults.dense(w=wrong), "TQ103").found
+        )
+
+    def test_the_axis_of_a_bias(self) -> None:
+        """As in a model of microcontrollers, which LiteRT refuses and they run."""
+        finding = self.one(faults.dense(b=replace(faults.B, axis=3)), "TQ104")
+        assert str(finding.severity) == "warning"
+
+    def test_weights_with_one_scale(self) -> None:
+        model = faults.dense(w=faults.W1, b=faults.B1)
+        assert str(self.one(model, "TQ202").severity) == "note"
+
+    def test_moved_values_with_several_scales(self) -> None:
+        several: dict[str, Any] = {"scale": [0.5] * 4, "zero_point": [0] * 4, "axis": 1}
+        x, y = replace(faults.X, **several), replace(faults.SAME, **several)
+        findings = found(faults.unary("SQUEEZE", y, x), "TQ202")
+        assert [str(one.severity) for one in findings] == ["warning", "warning"]
+
+    def test_one_zero_point_of_weights_that_the_kernel_subtracts(self) -> None:
+        model = faults.dense(w=replace(faults.W1, zero_point=1), b=faults.B1)
+        assert str(self.one(model, "TQ204").severity) == "warning"
+        several = faults.dense(w=replace(faults.W, zero_point=[0, 1]))
+        assert str(self.one(several, "TQ204").severity) == "error"
+
+    def test_values_that_are_moved(self) -> None:
+        model = faults.unary("RELU", faults.SAME)
+        assert found(model, "TQ206") == []
+        moved = faults.unary("SQUEEZE", replace(faults.SAME, scale=0.25))
+        assert str(self.one(moved, "TQ206").severity) == "warning"
+        unscaled = faults.unary("SQUEEZE", replace(faults.SAME, scale=None, zero_point=None))
+        assert "no scale" in self.one(unscaled, "TQ206").expected
+
+    def test_a_bias_without_a_scale(self) -> None:
+        model = faults.dense(b=replace(faults.B, scale=None, zero_point=None))
+        assert self.one(model, "TQ207").found == "no scale"
+
+    def test_a_bias_whose_scale_is_off_in_one_channel(self) -> None:
+        model = faults.dense(b=replace(faults.B, scale=[0.125, 0.0625 * 1.001]))
+        finding = self.one(model, "TQ207")
+        assert "of channel 1" in finding.found
+        assert str(finding.severity) == "warning"
+        nearly = float(np.nextafter(np.float32(0.0625), np.float32(1)))
+        assert found(faults.dense(b=replace(faults.B, scale=[0.125, nearly])), "TQ207") == []
+
+    def test_a_bias_at_the_ends_of_its_type(self) -> None:
+        data = np.array([100, -(2**31)], np.int32)
+        finding = self.one(faults.dense(b=replace(faults.B, data=data)), "TQ502")
+        assert "in channel 1" in finding.found
+
+    def test_an_svdf(self) -> None:
+        assert found(faults.svdf(1), "TQ212") == []
+        assert self.one(faults.svdf(0), "TQ212").found == "fused activation 0"
+        assert refusal.runs([faults.svdf(1), faults.svdf(0)]) == [True, False]
+
+
+class TestQuantize:
+    """A QUANTIZE converts from and to several types, each pair with rules of its own."""
+
+    def findings(self, read: TensorSpec, written: TensorSpec) -> list[tuple[str, str]]:
+        report = tq.check(faults.unary("QUANTIZE", written, read))
+        return [(one.id, str(one.severity)) for one in report]
+
+    def spec(self, type: str, scale: float | None = 0.5, zero_point: int | None = 0) -> TensorSpec:
+        number = getattr(faults.TYPES, type)
+        return TensorSpec(type, (1, 4), number, scale=scale, zero_point=zero_point)
+
+    def test_what_is_specified(self) -> None:
+        floats = self.spec("FLOAT32", None, None)
+        for read in ("INT8", "INT16"):
+            for written in ("INT8", "INT16", "UINT8"):
+                assert self.findings(self.spec(read), self.spec(written)) == []
+        assert self.findings(floats, self.spec("INT8", zero_point=5)) == []
+        assert self.findings(floats, self.spec("INT16")) == []
+
+    def test_float_to_several_scales(self) -> None:
+        floats = self.spec("FLOAT32", None, None)
+        several: dict[str, Any] = {"scale": [0.5] * 4, "zero_point": [0] * 4, "axis": 1}
+        assert self.findings(floats, replace(self.spec("INT8"), **several)) == []
+        ids = self.findings(self.spec("INT8"), replace(self.spec("INT8"), **several))
+        assert ids == [("TQ202", "error")]
+
+    def test_zero_points_of_int16(self) -> None:
+        wrong = self.spec("INT16", zero_point=7)
+        assert self.findings(wrong, self.spec("INT16")) == [("TQ204", "error")]
+        assert self.findings(wrong, self.spec("INT8")) == [("TQ204", "warning")]
+
+
+class TestIslands:
+    def test_what_reaches_an_output_is_none(self) -> None:
+        assert found(FAULTS["TQ401"].good, "TQ401") == []
+
+    def test_two_islands_are_two_findings(self) -> None:
+        names = ["DEQUANTIZE", "SIN", "QUANTIZE", "DEQUANTIZE", "COS", "QUANTIZE", "RELU"]
+        findings = found(faults.island(names), "TQ401")
+        assert [one.found for one in findings] == ["float operator 2 SIN", "float operator 5 COS"]
+
+    def test_a_conversion_alone_is_none(self) -> None:
+        assert found(faults.island(["DEQUANTIZE", "QUANTIZE", "RELU"]), "TQ401") == []
+
+
+class TestReport:
+    def test_what_it_says(self) -> None:
+        report = tq.check(faults.dense(w=faults.FEW, y=replace(faults.Y, scale=np.inf)))
+        assert report.summary == "1 error, 1 note"
+        assert [one.id for one in report] == ["TQ102", "TQ503"]
+        assert len(report) == 2
+        assert repr(report) == "Report(None, 1 error, 1 note)"
+        assert str(report).startswith(
+            "model: 1 error, 1 note\nerror TQ102: subgraph 0, tensor 3 'y'"
+        )
+        assert [one.id for one in report.at_least(Severity.WARNING)] == ["TQ102"]
+
+    def test_of_an_open_model(self) -> None:
+        with tq.open("fixtures/mixed.tflite") as model:
+            assert model.name is not None
+            assert tq.check(model) == tq.check(model.name)
+
+    def test_the_page_is_what_the_code_says(self) -> None:
+        assert (ROOT / "docs/findings.md").read_text(encoding="utf-8") == findings_page()
