@@ -53,6 +53,7 @@ def ask_everything(model: tq.Model) -> None:
     asks: list[Callable[[], object]] = [
         model.summary,
         lambda: report(model),
+        lambda: tq.check(model),
         lambda: plain.model_data(model, model.subgraphs),
         lambda: (model.signatures, model.metadata, model.buffers),
     ]

@@ -21,3 +21,13 @@ def test_the_command_prints_what_is_shown() -> None:
     ).stdout  # fmt: skip
     assert printed.startswith(shown)
     assert len(shown.splitlines()) > 10
+
+
+def test_the_check_prints_what_is_shown() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    command, shown = text.split("$ tflite-quant check ")[1].split("```")[0].split("\n", 1)
+    printed = subprocess.run(
+        [sys.executable, "-m", "tflite_quant", "check", command],
+        capture_output=True, text=True, encoding="utf-8", check=True, cwd=ROOT,
+    ).stdout  # fmt: skip
+    assert printed == shown

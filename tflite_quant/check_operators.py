@@ -343,9 +343,11 @@ def _product_of(case: _Case, use: _Use) -> NDArray[np.float64] | None:
     factors = [case.input(index) for index in product.inputs]
     result = np.array([product.factor])
     for factor in factors:
-        if factor is None or not factor.facts.scales.size:
+        scales = _NO_SCALES if factor is None else factor.facts.scales
+        if not scales.size or 1 not in (scales.size, result.size):
             return None
-        result = result * factor.facts.scales.astype(np.float64)
+        with np.errstate(all="ignore"):
+            result = result * scales.astype(np.float64)
     for index in product.intermediates:
         inside = case.operator.intermediates
         tensor = inside[index] if index < len(inside) else None
