@@ -29,5 +29,6 @@ def test_the_check_prints_what_is_shown() -> None:
     printed = subprocess.run(
         [sys.executable, "-m", "tflite_quant", "check", command],
         capture_output=True, text=True, encoding="utf-8", check=True, cwd=ROOT,
+        env=os.environ | {"COLUMNS": "80", "PYTHONIOENCODING": "utf-8"},
     ).stdout  # fmt: skip
     assert printed == shown
