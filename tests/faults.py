@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 from tests import build
 from tests.build import OperatorSpec, SubgraphSpec, TensorSpec, constant
 
-__all__ = ["FAULTS", "Fault", "dense", "operator"]
+__all__ = [
+    "FAULTS", "GOOD", "Fault", "convolution", "dense", "island", "lstm", "operator", "options",
+    "svdf", "unary",
+]  # fmt: skip
 
 OPERATORS = tflite.BuiltinOperator
 TYPES = tflite.TensorType
@@ -166,6 +169,31 @@ def svdf(activation: int) -> bytes:
     indices = [0, 1, 2, 3, 4]
     one = OperatorSpec(OPERATORS.SVDF, indices, [5], version=3, fields=fields)
     return build.model(SubgraphSpec([x, feature, time, b, state, Y], [0], [5], [one], "main"))
+
+
+def lstm(cell: float = 2.0**-11, **changes: Any) -> bytes:
+    """Build an integer LSTM of four inputs and two units; `changes` are of its first bias."""
+    output = TensorSpec("state", (1, 2), scale=1 / 128, zero_point=0, is_variable=True)
+    narrow = [constant(np.full((2, 4), 100, np.int8), 0.25, 0, name=f"w{i}") for i in range(4)]
+    recurrent = [constant(np.full((2, 2), 100, np.int8), 0.125, 0, name=f"r{i}") for i in range(4)]
+    gates = [constant(np.array([5, -5], np.int32), 0.125, 0, name=f"b{i}") for i in range(4)]
+    gates[0] = replace(gates[0], **changes)
+    states = [
+        output,
+        TensorSpec("cell", (1, 2), TYPES.INT16, scale=cell, zero_point=0, is_variable=True),
+    ]
+    inside = [TensorSpec(f"i{i}", (1,), TYPES.INT16, scale=0.001, zero_point=0) for i in range(4)]
+    inside.append(TensorSpec("i4", (1,), scale=0.01, zero_point=0))
+    x = TensorSpec("x", (1, 3, 4), scale=0.5, zero_point=0)
+    y = TensorSpec("y", (1, 3, 2), scale=1 / 128, zero_point=0)
+    tensors = [x, *narrow, *recurrent, *gates, *states, *inside, y]
+    indices = [*range(9), -1, -1, -1, *range(9, 13), -1, -1, 13, 14, -1, -1, -1, -1]
+    fields = options("UnidirectionalSequenceLSTMOptions", fused_activation_function=4)
+    one = OperatorSpec(
+        OPERATORS.UNIDIRECTIONAL_SEQUENCE_LSTM, indices, [20], version=2,
+        intermediates=list(range(15, 20)), fields=fields,
+    )  # fmt: skip
+    return build.model(SubgraphSpec(tensors, [0], [20], [one], "main"))
 
 
 def _squares(type: int) -> bytes:

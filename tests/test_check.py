@@ -193,6 +193,17 @@ class TestOtherSeverities:
         assert self.one(faults.svdf(0), "TQ212").found == "fused activation 0"
         assert refusal.runs([faults.svdf(1), faults.svdf(0)]) == [True, False]
 
+    def test_an_lstm(self) -> None:
+        assert tq.check(faults.lstm()).findings == ()
+        odd = faults.lstm(cell=0.001)
+        assert "of the cell state" in self.one(odd, "TQ212").found
+        assert found(faults.lstm(cell=1.0001 * 2**-11), "TQ212") == []
+        assert refusal.runs([faults.lstm()]) == [True]
+        bias = self.one(faults.lstm(scale=0.25), "TQ207")
+        assert (bias.found, str(bias.severity)) == ("scale 0.25", "warning")
+        state = faults.lstm(scale=None, zero_point=None)
+        assert self.one(state, "TQ207").found == "no scale"
+
 
 class TestQuantize:
     """A QUANTIZE converts from and to several types, each pair with rules of its own."""
