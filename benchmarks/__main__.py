@@ -1,58 +1,146 @@
-"""Measure this library beside its peers: `python -m benchmarks [MODEL ...]`.
+"""Measure this library beside its peers: `python -m benchmarks [--json FILE] [MODEL ...]`.
 
-Every ratio is between medians of one run, its sides taken in turn. Needs the extra `test`.
+Every ratio is between medians of one run, its sides taken in turn. Needs the extra `test` and the
+dependency group `benchmarks`.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
+import datetime
+import json
 import platform
-import statistics
-import subprocess
-import sys
-import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import details
+import tflite_quant as tq
+from benchmarks import dequantize, details, opening, processes
+
+
+class Section(NamedTuple):
+    """One table: its title, and its rows, each a name with numbers by the column's title.
+
+    What ends in "ms" or "us" is a time, in seconds; the others are ratios and counts.
+    """
+
+    title: str
+    rows: list[tuple[str, dict[str, float]]]
 
 
 def main() -> None:
-    """Print the tables."""
+    """Print the tables, as they come, and write them as JSON if asked to."""
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
     parser.add_argument("models", nargs="*", type=Path, metavar="MODEL", help="further models")
-    models = parser.parse_args().models or [Path("fixtures/residual_int8.tflite")]
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers to a file")
+    options = parser.parse_args()
+    about = {
+        "date": datetime.date.today().isoformat(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "machine": machine(),
+    }
     console = Console()
-    console.print(f"Python {platform.python_version()}, numpy {np.__version__}, {machine()}")
+    console.print(", ".join(f"{name} {value}" for name, value in about.items()))
+    done = []
+    for section in sections(options.models or [Path("fixtures/residual_int8.tflite")]):
+        console.print(drawn(section))
+        done.append(section)
+    if options.json is not None:
+        data = about | {section.title: dict(section.rows) for section in done}
+        options.json.write_text(json.dumps(data, indent=1), encoding="utf-8")
+
+
+def sections(models: list[Path]) -> Iterator[Section]:
+    """Measure, section by section."""
     with details.made() as made:
-        for titles, row in (
-            (details.TITLES, details.row),
-            (details.ANALYZER_TITLES, details.analyzer_row),
-        ):
-            table = Table(*titles)
-            for path in [*models, *made]:
-                table.add_row(*row(path))
-            console.print(table)
-    console.print(f"import tflite_quant, after import tflite: {import_time():.1f} ms")
+        paths = [*models, *made]
+        rows = [(label(path), compared(details.measured(path))) for path in paths]
+        yield Section("open and all tensor details", rows)
+        rows = [(label(path), compared(details.measured_analyzer(path))) for path in paths]
+        yield Section("the analyzer's report", rows)
+    yield Section("growth", list(growth()))
+    yield Section("open a huge file", list(huge()))
+    yield Section("dequantize 8 Mi values", list(many_values()))
+    yield Section("dequantize few values", list(few_values()))
+    yield Section("processes", list(whole(models[0])))
 
 
-def import_time(processes: int = 15) -> float:
-    """Give the median over fresh processes that find the modules compiled, in milliseconds."""
-    code = (
-        "import time, tflite; start = time.perf_counter(); import tflite_quant; "
-        "print(time.perf_counter() - start)"
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        environment = os.environ | {"PYTHONPYCACHEPREFIX": folder, "PYTHONDONTWRITEBYTECODE": ""}
-        runs = [
-            subprocess.check_output([sys.executable, "-c", code], env=environment)
-            for _ in range(1 + processes)
-        ]
-    return statistics.median(map(float, runs[1:])) * 1e3
+def label(path: Path) -> str:
+    """Name a model, and say how many tensors it has."""
+    return f"{path.stem}, {len(tq.open(path).tensors)} tensors"
+
+
+def compared(medians: dict[str, float]) -> dict[str, float]:
+    """Give ratios of our median to the others', then ours."""
+    ours = medians["ours"]
+    ratios = {f"ours / {name}": ours / time for name, time in medians.items() if name != "ours"}
+    return ratios | {"ours ms": ours}
+
+
+def growth() -> Iterator[tuple[str, dict[str, float]]]:
+    """Measure models of ever more tensors."""
+    for count, time in details.measured_growth():
+        yield f"{count} tensors", {"a tensor us": time / count, "all ms": time}
+
+
+def huge() -> Iterator[tuple[str, dict[str, float]]]:
+    """Measure files of ever more weights."""
+    for name, seconds, kibibytes in opening.measured():
+        yield name, {"open ms": seconds, "memory KiB": kibibytes}
+
+
+def many_values() -> Iterator[tuple[str, dict[str, float]]]:
+    """Measure all ways of being quantized."""
+    for case in dequantize.cases():
+        m = dequantize.measured(case)
+        row = {
+            "/ astype": m["ours"] / m["astype"],
+            "/ one-liner": m["ours"] / m["one-liner"],
+        }
+        for runtime in ("ONNX Runtime", "LiteRT"):
+            if runtime in m:
+                row[f"out= / {runtime}"] = m["ours, out="] / m[runtime]
+        yield case.name, row | {"ours ms": m["ours"], "out= ms": m["ours, out="]}
+
+
+def few_values() -> Iterator[tuple[str, dict[str, float]]]:
+    """Measure calls for few values."""
+    for side in (10, 100):
+        for axis in (None, 0, 1):
+            m = dequantize.few((side, side), axis)
+            kind = "per-tensor" if axis is None else f"per-axis {axis}"
+            row = {"/ one-liner": m["ours"] / m["one-liner"], "ours us": m["ours"]}
+            yield f"{side * side} int8 {kind}", row
+
+
+def whole(model: Path) -> Iterator[tuple[str, dict[str, float]]]:
+    """Measure processes."""
+    yield "import, after import tflite", {"ours ms": processes.import_time()}
+    yield f"all of {model.stem} as JSON", compared(dict(processes.printing(str(model))))
+
+
+def drawn(section: Section) -> Table:
+    """Draw a section as a table."""
+    titles = list(dict.fromkeys(title for _, row in section.rows for title in row))
+    table = Table(section.title)
+    for title in titles:
+        table.add_column(title, justify="right")
+    for name, row in section.rows:
+        table.add_row(name, *cells(titles, row))
+    return table
+
+
+def cells(titles: Iterable[str], row: dict[str, float]) -> Iterator[str]:
+    """Write the numbers of a row."""
+    for title in titles:
+        value: Any = row.get(title)
+        factor = {"ms": 1e3, "us": 1e6}.get(title.rpartition(" ")[2], 1)
+        yield "" if value is None else f"{value * factor:.{0 if 'KiB' in title else 2}f}"
 
 
 def machine() -> str:

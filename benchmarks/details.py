@@ -17,11 +17,9 @@ import tflite_quant as tq
 from benchmarks.timing import medians
 from tests import build
 
-__all__ = ["ANALYZER_TITLES", "TITLES", "analyzer_row", "made", "row"]
+__all__ = ["layers", "made", "measured", "measured_analyzer", "measured_growth"]
 
-TITLES = ("open and all tensor details", "tensors", "ours / LiteRT", "ours / accessors", "ours")
-ANALYZER_TITLES = ("the analyzer's report", "tensors", "ours / LiteRT", "ours")
-LAYERS = (56, 143, 3333)
+LAYERS = (3, 56, 143, 3333)
 """Of the models made here; each layer has three tensors."""
 
 
@@ -35,35 +33,32 @@ def made() -> Iterator[list[Path]]:
         yield paths
 
 
-def analyzer_row(path: Path) -> tuple[str, ...]:
-    """Give the name, the number of tensors, the ratio of medians, and our median."""
+def measured(path: Path) -> dict[str, float]:
+    """Give the median seconds of opening a model and giving the details of all tensors."""
     name = str(path)
-    result = medians(
-        {"ours": lambda: tq.analyze(name), "litert": lambda: ModelAnalyzer(name, True, False)}
-    )
-    ours = result["ours"]
-    count = str(len(tq.open(name).tensors))
-    return path.name, count, f"{ours / result['litert']:.2f}", f"{ours * 1e3:.2f} ms"
-
-
-def row(path: Path) -> tuple[str, ...]:
-    """Give the name, the number of tensors, two ratios of medians, and our median."""
-    name = str(path)
-    result = medians(
+    return medians(
         {
             "ours": lambda: tq.open(name).get_tensor_details(),
-            "litert": lambda: Interpreter(model_path=name).get_tensor_details(),
+            "LiteRT": lambda: Interpreter(model_path=name).get_tensor_details(),
             "accessors": lambda: walk(name),
         }
     )
-    ours = result["ours"]
-    return (
-        path.name,
-        str(len(tq.open(name).tensors)),
-        f"{ours / result['litert']:.2f}",
-        f"{ours / result['accessors']:.2f}",
-        f"{ours * 1e3:.2f} ms",
+
+
+def measured_analyzer(path: Path) -> dict[str, float]:
+    """Give the median seconds of the analyzer's report."""
+    name = str(path)
+    return medians(
+        {"ours": lambda: tq.analyze(name), "LiteRT": lambda: ModelAnalyzer(name, True, False)}
     )
+
+
+def measured_growth() -> Iterator[tuple[int, float]]:
+    """Give for models of 100 to 100,000 tensors the median seconds of their details."""
+    for power in range(2, 6):
+        content = layers(10**power // 3)
+        time = medians({"ours": lambda c=content: tq.open(c).get_tensor_details()})  # type: ignore[misc]
+        yield len(tq.open(content).tensors), time["ours"]
 
 
 def walk(path: str) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
@@ -142,6 +142,23 @@ class TestDequantize:
             out = np.full(shape, np.nan, np.float32, order="F")
             assert tq.dequantize(q, scales, 3, axis, out=out) is out
             assert np.array_equal(out, expected), name
+
+    @given(st.data())
+    @settings(max_examples=300)
+    def test_few_and_many_values_have_the_same_bits(self, data: st.DataObject) -> None:
+        """Few are taken a shorter way, which an output that is given leaves."""
+        q = data.draw(hnp.arrays(st.sampled_from([np.int8, np.uint8, np.int16]), (3, 2)))
+        axis = data.draw(st.sampled_from([None, 0, 1, -1]))
+        scales = st.floats(width=32, allow_nan=False, allow_infinity=False)
+        scale: Any = np.float32(data.draw(scales))
+        zero: Any = data.draw(st.integers(-(2**25), 2**25))
+        if axis is not None:
+            count = q.shape[axis]
+            scale = np.float32(data.draw(st.lists(scales, min_size=count, max_size=count)))
+            zero = np.full(count, data.draw(st.sampled_from([0, 0, 7])))
+        out = np.empty(q.shape, np.float32)
+        tq.dequantize(q, scale, zero, axis, out=out)
+        assert tq.dequantize(q, scale, zero, axis).tobytes() == out.tobytes()
 
     def test_out_is_checked(self) -> None:
         q = np.zeros((2, 3), np.int8)

@@ -32,6 +32,7 @@ from .errors import QuantizationError
 __all__ = [
     "BLOCK",
     "are_exact",
+    "as_float32",
     "dequantize",
     "output",
     "quantize",
@@ -39,11 +40,18 @@ __all__ = [
     "to_float32",
 ]
 
-BLOCK = 1 << 16
-"""Values in a block: a quarter of a megabyte of float32."""
+BLOCK = 1 << 17
+"""Values in a block: half a megabyte of float32."""
 
 _EXACT = 1 << 23
 """Up to this zero point, the difference to a 16-bit value has 24 bits and is exact in float32."""
+
+_LARGE = 1e30
+"""No difference of 24 bits times a scale that is smaller is infinite."""
+
+_FLOAT32 = np.dtype(np.float32)
+_REALS, _INTEGERS = (float, np.float32), (int, np.integer)
+"""The types of numbers that need no conversion before they are looked at."""
 
 _BELOW_HALF = np.nextafter(np.float32(0.5), np.float32(0))
 
@@ -100,6 +108,10 @@ def dequantize(
     values = np.asarray(q)
     if values.dtype.kind not in "iu":
         raise TypeError(f"q has dtype {values.dtype}, expected an integer type")
+    if out is None and values.size <= BLOCK and values.itemsize <= 2:
+        few = _dequantize_few(values, scale, zero_point, axis)
+        if few is not None:
+            return few
     scales, zeros = _parameters(scale, zero_point, values.shape, axis)
     out = output(out, values, np.dtype(np.float32))
     source, target, scales, zeros = _arrange(values, out, scales, zeros, axis)
@@ -110,6 +122,45 @@ def dequantize(
         else:
             _dequantize_wide(source, target, scales, zeros.astype(np.float64))
     return out
+
+
+def _dequantize_few(
+    values: NDArray[Any], scale: ArrayLike, zero_point: ArrayLike, axis: int | None
+) -> NDArray[np.float32] | None:
+    """Do it in a few microseconds, for what nearly all models have; None for all else.
+
+    That is one scale and zero point, or scales along an axis with zero points of 0. For few values
+    the checks of what else there may be would take longer than the arithmetic.
+    """
+    if axis is None:
+        if not isinstance(scale, _REALS) or not isinstance(zero_point, _INTEGERS):
+            return None
+        # False for NaN, too.
+        if not (-_LARGE < float(scale) < _LARGE and -_EXACT <= zero_point <= _EXACT):
+            return None
+        real = values.astype(_FLOAT32)
+        if zero_point:
+            real -= np.float32(zero_point)
+        real *= scale if isinstance(scale, np.float32) else np.float32(scale)
+        return real
+    if not isinstance(scale, np.ndarray) or not isinstance(zero_point, np.ndarray):
+        return None
+    shape = scale.shape
+    if (
+        not scale.size
+        or scale.dtype != _FLOAT32
+        or zero_point.dtype.kind != "i"
+        or zero_point.shape != shape
+    ):
+        return None
+    if not 0 <= axis < values.ndim or shape != values.shape[axis : axis + 1]:
+        return None
+    # The sum of squares is small only where each is.
+    if np.count_nonzero(zero_point) or not np.dot(scale, scale) < _LARGE:
+        return None
+    real = values.astype(_FLOAT32)
+    real *= scale.reshape(shape + (1,) * (values.ndim - axis - 1))
+    return real
 
 
 def _dequantize_narrow(
@@ -216,15 +267,14 @@ def _round(quotients: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def are_exact(zeros: NDArray[Any]) -> bool:
     """Tell whether the differences of these zero points to 16-bit values are exact in float32."""
-    return bool(((zeros >= -_EXACT) & (zeros <= _EXACT)).all())
+    return not zeros.any() or bool(((zeros >= -_EXACT) & (zeros <= _EXACT)).all())
 
 
 def _parameters(
     scale: ArrayLike, zero_point: ArrayLike, shape: tuple[int, ...], axis: int | None
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Check scales and zero points against each other and the shape; give both as 1-D arrays."""
-    with np.errstate(over="ignore"):
-        scales = np.asarray(scale, np.float32).reshape(-1)
+    scales = as_float32(scale).reshape(-1)
     zeros = np.asarray(zero_point).reshape(-1)
     if zeros.size and zeros.dtype.kind not in "iu":
         raise TypeError(f"zero_point has dtype {zeros.dtype}, expected an integer type")
@@ -253,6 +303,14 @@ def to_float32(values: NDArray[Any], out: NDArray[np.float32] | None) -> NDArray
     with np.errstate(invalid="ignore"):
         np.copyto(out, values)
     return out
+
+
+def as_float32(scale: ArrayLike) -> NDArray[np.float32]:
+    """Give scales as float32; those that are too large become infinite, to be refused."""
+    if isinstance(scale, np.ndarray) and scale.dtype == np.float32:
+        return scale
+    with np.errstate(over="ignore"):
+        return np.asarray(scale, np.float32)
 
 
 def require_finite(scales: NDArray[np.float32]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .affine import BLOCK, are_exact, output, require_finite
+from .affine import BLOCK, are_exact, as_float32, output, require_finite
 from .errors import QuantizationError
 
 __all__ = ["dequantize_blockwise"]
@@ -59,19 +59,25 @@ def dequantize_blockwise(
     values = np.asarray(q)
     if values.dtype.kind not in "iu":
         raise TypeError(f"q has dtype {values.dtype}, expected an integer type")
-    with np.errstate(over="ignore"):
-        scales = np.asarray(scale, np.float32)
+    scales = as_float32(scale)
     require_finite(scales)
     lengths = _block_lengths(values.shape, scales.shape)
     zeros = _block_zeros(zero_point, scales.shape)
     out = output(out, values, np.dtype(np.float32))
-    exact = values.dtype.itemsize <= 2 and are_exact(zeros)
-    zeros = zeros.astype(np.float32 if exact else np.float64)
+    narrow = values.dtype.itemsize <= 2 and are_exact(zeros)
+    zeros = zeros.astype(np.float32 if narrow else np.float64)
+    shifted = bool(zeros.any())
     for rows in _row_blocks(values.shape):
-        part = values[rows].astype(zeros.dtype)
-        part -= _repeated(zeros, lengths, rows)
+        # An index of no axes gives a view of an array of rank 0, if it has dots.
+        index: Any = (*rows, ...)
+        source, target = values[index], out[index]
+        part = target if narrow else np.empty(source.shape)
+        np.copyto(part, source, casting="unsafe")
+        if shifted:
+            part -= _repeated(zeros, lengths, rows)
+        difference = part.astype(np.float32, copy=False)
         with np.errstate(over="ignore"):
-            out[rows] = part.astype(np.float32, copy=False) * _repeated(scales, lengths, rows)
+            np.multiply(difference, _repeated(scales, lengths, rows), out=target)
     return out
 
 

@@ -193,12 +193,33 @@ def decode(stored: NDArray[Any], type: TensorType, count: int) -> NDArray[Any]:
     return values
 
 
+_SPREAD = {4: ((4, 0x0F0F),), 2: ((12, 0x000F000F), (6, 0x03030303))}
+"""For values of so many bits, the shifts and masks that move those of a byte to bytes of their own.
+
+Two values of 4 bits: 0xHL becomes 0x0HHL, and masked 0x0H0L. Four of 2 bits: first halves, then
+quarters.
+"""
+
+_BLOCK = 1 << 17
+
+
 def _unpack(stored: NDArray[np.uint8], bits: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Spread the values in each byte; a shift to the left and back extends the sign."""
-    values = np.empty((stored.size, 8 // bits), dtype)
-    for index in range(8 // bits):
-        values[:, index] = (stored << (8 - bits * (index + 1))).view(dtype) >> (8 - bits)
-    return values.reshape(-1)
+    """Spread the values in each byte over as many bytes, and extend their signs.
+
+    In whole numbers of as many bytes, block by block, so that they stay in a processor's cache.
+    """
+    spread = np.empty(stored.size, f"<u{8 // bits}")
+    for start in range(0, stored.size, _BLOCK):
+        block = spread[start : start + _BLOCK]
+        block[...] = stored[start : start + _BLOCK]
+        for shift, mask in _SPREAD[bits]:
+            block |= block << shift
+            block &= mask
+        if dtype.kind == "i":
+            values = block.view(np.int8)
+            values ^= 1 << (bits - 1)
+            values -= 1 << (bits - 1)
+    return spread.view(dtype)
 
 
 @lru_cache(maxsize=1)
