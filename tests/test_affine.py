@@ -154,7 +154,8 @@ class TestDequantize:
         zero: Any = data.draw(st.integers(-(2**25), 2**25))
         if axis is not None:
             count = q.shape[axis]
-            scale = np.float32(data.draw(st.lists(scales, min_size=count, max_size=count)))
+            drawn = data.draw(st.lists(scales, min_size=count, max_size=count))
+            scale = np.array(drawn, np.float32)
             zero = np.full(count, data.draw(st.sampled_from([0, 0, 7])))
         out = np.empty(q.shape, np.float32)
         tq.dequantize(q, scale, zero, axis, out=out)

@@ -155,8 +155,7 @@ def _dequantize_few(
         return None
     if not 0 <= axis < values.ndim or shape != values.shape[axis : axis + 1]:
         return None
-    # The sum of squares is small only where each is.
-    if np.count_nonzero(zero_point) or not np.dot(scale, scale) < _LARGE:
+    if np.count_nonzero(zero_point) or np.count_nonzero(np.abs(scale) < _LARGE) != scale.size:
         return None
     real = values.astype(_FLOAT32)
     real *= scale.reshape(shape + (1,) * (values.ndim - axis - 1))
