@@ -135,7 +135,7 @@ def test_one_vector_of_numbers_shared_by_many_tables_is_no_bomb() -> None:
     graph = build.table(b, "SubGraph", tensors=tensors, operators=operators)
     subgraphs = build.references(b, [graph])
     content = build.finish(b, subgraphs=subgraphs, operator_codes=codes)
-    assert "the vectors 'inputs and outputs' overlap" in refusal(content)
+    assert "vectors and strings of tables overlap" in refusal(content)
 
 
 def test_a_vtable_of_its_own_for_each_table_takes_no_quadratic_time() -> None:
@@ -171,11 +171,13 @@ def shared(count: int, **fields: Any) -> bytes:
 
 
 def test_a_long_name_shared_by_many_tensors_is_decoded_once() -> None:
-    model = tq.open(shared(10_000, name=lambda b: build.text(b, "x" * 100_000)))
-    names = [detail["name"] for detail in model.get_tensor_details()]
-    assert len(names) == 10_000
+    content = shared(50, name=lambda b: build.text(b, "x" * 100_000))
+    names = [detail["name"] for detail in tq.open(content).get_tensor_details()]
+    assert len(names) == 50
     assert all(name is names[0] for name in names)
     assert len(names[0]) == 100_000
+    many = shared(10_000, name=lambda b: build.text(b, "x" * 100_000))
+    assert "vectors and strings of tables overlap" in refusal(many)
 
 
 def test_long_names_that_lie_over_one_another_are_no_bomb() -> None:
@@ -195,8 +197,7 @@ def test_long_names_that_lie_over_one_another_are_no_bomb() -> None:
         field = table + 4
         value = int.from_bytes(content[field : field + 4], "little") + 4 * index
         content[field : field + 4] = value.to_bytes(4, "little")
-    with pytest.raises(tq.CorruptModelError, match="the strings 'name' overlap"):
-        tq.open(bytes(content)).get_tensor_details()
+    assert "vectors and strings of tables overlap" in refusal(bytes(content))
 
 
 def test_long_scales_shared_by_many_tensors_are_no_bomb() -> None:
@@ -204,9 +205,30 @@ def test_long_scales_shared_by_many_tensors_are_no_bomb() -> None:
         scales = build.numbers(b, np.ones(100_000), "<f4")
         return build.table(b, "QuantizationParameters", scale=scales)
 
-    model = tq.open(shared(10_000, quantization=quantization))
+    assert "vectors and strings" in refusal(shared(10_000, quantization=quantization))
+    model = tq.open(shared(50, quantization=quantization))
     with pytest.raises(tq.CorruptModelError, match="the vectors 'scale' overlap"):
         model.get_tensor_details()
+
+
+def test_a_name_shared_by_many_tables_that_are_read_one_by_one_is_no_bomb() -> None:
+    b = build.start()
+    name = build.text(b, "x" * 100_000)
+    entries = [build.table(b, "Metadata", name=name) for _ in range(5_000)]
+    graph = build.table(b, "SubGraph")
+    content = build.finish(
+        b,
+        subgraphs=build.references(b, [graph]),
+        buffers=build.references(b, [build.table(b, "Buffer")]),
+        metadata=build.references(b, entries),
+    )
+    assert "the strings of each metadata entry overlap" in refusal(content)
+
+
+def test_a_name_of_an_operator_code_that_many_operators_have_is_no_bomb() -> None:
+    steps = [build.OperatorSpec(tflite.BuiltinOperator.CUSTOM, [0], [0], "n" * 50_000)] * 5_000
+    content = build.model(build.SubgraphSpec([build.TensorSpec()], (), (), steps))
+    assert "the names of custom operators overlap" in refusal(content)
 
 
 class TestIndices:

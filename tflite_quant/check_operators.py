@@ -238,15 +238,13 @@ def _granularity_of(case: _Case, use: _Use) -> Granularity | None:
 
 def _zero_points(case: _Case, use: _Use) -> Iterator[Finding]:
     operand, zeros = use.operand, use.facts.zero_points
-    if operand.zero_point is None or not zeros.size:
+    if operand.zero_point is None or not zeros.size or use.facts.type not in operand.types:
+        # One of the other types of a QUANTIZE.
         return
     low, high = operand.zero_point
     is_checked = "zero_point" in operand.checks or _is_int16_to_int16(case)
     if (low, high) == RANGES[use.facts.type] and not is_checked:
         # What is outside the range of the type is found for the tensor.
-        return
-    if use.facts.type not in operand.types:
-        # The other type of a QUANTIZE.
         return
     outside = (zeros < low) | (zeros > high)
     if outside.any():

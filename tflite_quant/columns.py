@@ -22,9 +22,11 @@ from .errors import CorruptModelError
 from .flatbuffer import File, Positions, field_fault, shape_at
 from .layout import Field, Layout, Shape, stack
 
-__all__ = ["Group", "Place", "Tables", "Vectors", "read_tables", "require_room"]
+__all__ = ["Group", "Place", "Tables", "Vectors", "read_tables", "require_modest", "require_room"]
 
 _INT32 = np.dtype("<i4")
+_SHARED = 64
+"""So many times the file's size may be what all of its tables refer to."""
 
 Place = Callable[[int], str]
 """Says in words which table the n-th of some tables is, for errors."""
@@ -141,6 +143,18 @@ def require_room(file: File, size: int, what: str) -> None:
         )
 
 
+def require_modest(file: File, size: int, what: str) -> None:
+    """Refuse what is shared so much that showing all of it would take out of all proportion.
+
+    A small file may have ten thousand tables with one name, as long as the file.
+    """
+    if size > _SHARED * file.size:
+        raise CorruptModelError(
+            f"{what} overlap: together they have {size:_} bytes, more than {_SHARED} times the "
+            f"file's {file.size:_}"
+        )
+
+
 class Group(NamedTuple):
     """Tables of one layout that are to be read.
 
@@ -250,6 +264,11 @@ class Tables:
         if not self.targets[row, index]:
             return None
         return self.file.string(int(self.targets[row, index]) + 4, int(self.lengths[row, index]))
+
+    def lengths_of(self, name: str) -> NDArray[np.int64]:
+        """Give the length of each table's string, or vector."""
+        lengths: NDArray[np.int64] = self.lengths[self.rows[name]]
+        return lengths
 
     def strings(self, name: str, rows: slice = slice(None)) -> list[str]:
         """Give one string per table; an absent one is empty.
@@ -411,8 +430,10 @@ def _references(
     vectors = int(there.searchsorted(rows.vectors * count))
     sizes = file.u4[at[:vectors] >> 2].astype(np.int64)
     widths = rows.element_widths[there[:vectors] // (count or 1), batch.layouts[tables[:vectors]]]
-    ends = at[:vectors] + sizes * widths
+    sizes_in_bytes = sizes * widths
+    ends = at[:vectors] + sizes_in_bytes
     batch.require_of(there, ends > last, ends, "runs past the end of the file")
+    require_modest(file, int(sizes_in_bytes.sum()), "vectors and strings of tables")
     targets = np.zeros(rows.references * count, np.int64)
     targets[there] = at
     lengths = np.zeros(rows.vectors * count, np.int64)

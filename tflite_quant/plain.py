@@ -25,7 +25,7 @@ from .quantization import (
     Quantization,
     UnknownScheme,
 )
-from .subgraph import Operator, Subgraph
+from .subgraph import Operator, Subgraph, require_modest_options
 from .tensor import Tensor
 
 __all__ = ["model_data", "operator_data", "quantization_data", "tensor_data", "tensor_facts"]
@@ -40,7 +40,12 @@ def model_data(model: Model, subgraphs: Sequence[Subgraph]) -> dict[str, Any]:
     subgraphs : sequence of Subgraph
         Those to show.
 
+    Raises
+    ------
+    CorruptModelError
+        Operators share large options so much that it would be out of all proportion.
     """
+    require_modest_options(subgraphs)
     return {
         "file": model.name,
         "version": model.version,

@@ -25,7 +25,7 @@ from .quantization import (
     Quantization,
     UnknownScheme,
 )
-from .subgraph import Operator, Subgraph
+from .subgraph import Operator, Subgraph, require_modest_options
 from .tensor import Tensor
 
 if TYPE_CHECKING:
@@ -109,9 +109,12 @@ def operator_tables(subgraphs: Sequence[Subgraph]) -> Iterator[RenderableType]:
     ------
     ModuleNotFoundError
         Package `rich` is not installed.
+    CorruptModelError
+        Operators share large options so much that it would be out of all proportion.
     """
     from rich.text import Text  # noqa: PLC0415  # an optional extra
 
+    require_modest_options(subgraphs)
     for subgraph in subgraphs:
         yield Text(f"subgraph {subgraph.index} {_printable(subgraph.name)}".rstrip())
         rows = (_operator_row(operator) for operator in subgraph.operators)

@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import schema
-from .columns import Group, Tables, read_tables
+from .columns import Group, Tables, read_tables, require_modest
 from .errors import CorruptModelError
 from .extensions import (
+    BLOCKWISE,
+    MULTI_AXIS,
     Details,
     External,
     Sparsities,
@@ -25,7 +27,7 @@ from .extensions import (
     read_sparsities,
 )
 from .flatbuffer import File, Positions, Table, read_table
-from .layout import Layout
+from .layout import Kind, Layout
 
 __all__ = ["Structure", "read_structure"]
 
@@ -134,6 +136,8 @@ def read_structure(file: File) -> Structure:
         signature_outputs=_entries(signatures, "outputs"),
     )
     _require_indices(structure)
+    if structure.details is not None:
+        _require_modest_scales(structure, structure.details)
     return structure
 
 
@@ -146,7 +150,18 @@ def _few(parent: Table, field: str, layout: Layout, word: str) -> tuple[Table, .
     for index, position in enumerate(positions):
         if position not in tables:
             tables[position] = read_table(parent.file, layout, position, f"{word} {index}")
+    _require_modest_names(parent.file, tuple(tables.values()), word)
     return tuple(tables[position] for position in positions)
+
+
+def _require_modest_names(file: File, tables: tuple[Table, ...], word: str) -> None:
+    """Refuse tables of which a few share long strings with very many."""
+    if len(tables) < 64:
+        # What each has is in the file.
+        return
+    fields = [field.name for field in tables[0].layout.fields if field.kind is Kind.STRING]
+    size = sum(table.count(name) for table in tables for name in fields)
+    require_modest(file, size, f"the strings of each {word}")
 
 
 def _entries(signatures: tuple[Table, ...], field: str) -> tuple[tuple[Table, ...], ...]:
@@ -210,6 +225,20 @@ def _details(quantizations: Tables, rows: NDArray[np.int64], bounds: Bounds) -> 
     return read_details(quantizations.file, quantizations, counts.repeat(counts)[rows >= 0])
 
 
+def _require_modest_scales(structure: Structure, details: Details) -> None:
+    """Refuse tensors of which very many have their scales in the same large one."""
+    counts = structure.tensor_bounds[1:] - structure.tensor_bounds[:-1]
+    first = structure.tensor_bounds[:-1].repeat(counts)[structure.quantization_rows >= 0]
+    sizes = np.append(structure.buffer_sizes, 0)[structure.tensors.numbers("buffer")]
+    total = 0
+    for kind in (BLOCKWISE, MULTI_AXIS):
+        own = first[(details.kinds == kind) & (details.rows >= 0)]
+        for name in ("scales", "zero_points"):
+            indices = details.tables[kind].numbers(name)
+            total += int(sizes[(own + indices)[indices >= 0]].sum())
+    require_modest(structure.file, total, "tensors of scales and zero points")
+
+
 def _buffer_bytes(buffers: Tables) -> tuple[Positions, NDArray[np.int64]]:
     """Find where each buffer's bytes begin, and how many there are.
 
@@ -255,6 +284,10 @@ def _require_indices(structure: Structure) -> None:
     for index, (subgraph, count) in enumerate(zip(s.subgraphs, counts.tolist(), strict=True)):
         _require_ends(subgraph, count, f"subgraph {index}")
     _require_operands(s.operators, counts, s.operator_bounds)
+    lengths = s.operator_codes.lengths_of("custom_code")
+    if int(lengths.max(initial=0)) * len(s.operators) > s.file.size:
+        size = int(lengths[s.operators.numbers("opcode_index")].sum())
+        require_modest(s.file, size, "the names of custom operators")
     _require_each_below(s.signatures, "subgraph_index", len(s.subgraphs), "signature")
     for index, signature in enumerate(s.signatures):
         limit = int(counts[signature.number("subgraph_index")])

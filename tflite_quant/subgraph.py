@@ -5,21 +5,21 @@ Both are views: an object knows which row of the model's columns it is, and read
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .columns import Tables
+from .columns import Tables, require_modest
 from .errors import CorruptModelError
 from .options import Options, builtin_options, custom_options
 from .schema import builtin_operator_name
 from .structure import Access
 from .tensor import Tensor
 
-__all__ = ["Operator", "Subgraph", "counted"]
+__all__ = ["Operator", "Subgraph", "counted", "require_modest_options"]
 
 
 class Subgraph:
@@ -250,10 +250,47 @@ class Operator:
         """
         return custom_options(self.custom_data.tobytes(), self._tables.place(self._row))
 
+    @property
+    def _options_place(self) -> tuple[int, ...]:
+        """Where the options lie; operators may share them."""
+        tables, row = self._tables, self._row
+        references = [
+            int(tables.references(field)[row]) for field in ("builtin_options", "builtin_options2")
+        ]
+        return (*references, int(tables.number("large_custom_options_offset", row)))
+
+    def _options_size(self) -> int:
+        """Give the bytes of the vectors and strings in the options, and of large custom ones."""
+        try:
+            values = [v for v in self.options.values() if isinstance(v, tuple | bytes | str)]
+            return sum(map(len, values)) + self.custom_data.size
+        except CorruptModelError:
+            # What is broken is not shown.
+            return 0
+
     def _listed(self, field: str) -> tuple[Tensor | None, ...]:
         tensors = self.subgraph.tensors
         indices = self._tables.vector(field, self._row).tolist()
         return tuple(None if index < 0 else tensors[index] for index in indices)
+
+
+def require_modest_options(subgraphs: Iterable[Subgraph]) -> None:
+    """Refuse operators that share large options so much that showing all takes long.
+
+    Raises
+    ------
+    CorruptModelError
+    """
+    sizes: dict[tuple[int, ...], int] = {}
+    total = 0
+    for subgraph in subgraphs:
+        for operator in subgraph.operators:
+            place = operator._options_place
+            if place not in sizes:
+                sizes[place] = operator._options_size()
+            total += sizes[place]
+    if sizes:
+        require_modest(operator._access.structure.file, total, "the options of operators")
 
 
 def counted(things: tuple[object, ...], word: str) -> str:

@@ -208,11 +208,14 @@ class Tensor:
         What lacks them is shown so; whoever needs them is told why, by `_require_parameters` or
         by the scheme.
         """
+        if index < 0 or self._other(index).is_sparse:
+            # Many tensors may name one that is small in the file, and large when it is dense.
+            return None
         try:
-            data = self._other(index).data if index >= 0 else None
+            data = self._other(index).data
         except TFLiteError:
             return None
-        return data if data is not None and data.dtype.kind in "iuf" else None
+        return data if data.dtype.kind in "iuf" else None
 
     def _other(self, index: int) -> Tensor:
         row = self._row - self.index + index
