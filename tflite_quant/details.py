@@ -113,7 +113,9 @@ def tensor_details(
     for index in _blockwise(structure, rows):
         details[index]["quantization_parameters"] = _of_blocks(tensor(index).quantization)
     for index in _sparse(structure, rows):
-        details[index]["sparsity_parameters"] = _sparsity(tensor(index).sparsity)
+        # LiteRT reads how a tensor is stored where something is stored.
+        if tensor(index).is_constant:
+            details[index]["sparsity_parameters"] = _sparsity(tensor(index).sparsity)
     return details
 
 

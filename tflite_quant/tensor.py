@@ -291,6 +291,8 @@ class Tensor:
                 )
             return content.view(dtype)
         expected = storage.stored_bytes(self.type, self.shape)
+        if expected is None:
+            raise CorruptModelError(f"{self._label}: no tensor has shape {self.shape}")
         if content.size != expected:
             raise CorruptModelError(
                 f"{self._label}: {self._place} has {content.size:_} bytes, but "
