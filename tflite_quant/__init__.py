@@ -43,6 +43,13 @@ if TYPE_CHECKING:
     from .analyzer import analyze
     from .checker import check
     from .findings import Finding, Report, Severity
+    from .fixedpoint import (
+        Multiplier,
+        Requantization,
+        activation_range,
+        operator_requantization,
+        quantize_multiplier,
+    )
     from .interpreter import Interpreter
 
 __version__ = "0.1.0"
@@ -58,6 +65,7 @@ __all__ = [
     "Metadata",
     "Model",
     "MultiAxis",
+    "Multiplier",
     "NotQuantized",
     "NotTFLiteError",
     "Operator",
@@ -66,6 +74,7 @@ __all__ = [
     "Quantization",
     "QuantizationError",
     "Report",
+    "Requantization",
     "Severity",
     "Signature",
     "Subgraph",
@@ -74,23 +83,31 @@ __all__ = [
     "TensorType",
     "UnknownScheme",
     "UnsupportedError",
+    "activation_range",
     "analyze",
     "check",
     "dequantize",
     "dequantize_blockwise",
     "lite",
     "open",
+    "operator_requantization",
     "quantize",
+    "quantize_multiplier",
 ]
 
 _LATER = {
     "Finding": ".findings",
     "Interpreter": ".interpreter",
+    "Multiplier": ".fixedpoint",
     "Report": ".findings",
+    "Requantization": ".fixedpoint",
     "Severity": ".findings",
+    "activation_range": ".fixedpoint",
     "analyze": ".analyzer",
     "check": ".checker",
     "lite": ".lite",
+    "operator_requantization": ".fixedpoint",
+    "quantize_multiplier": ".fixedpoint",
 }
 """What is imported when it is asked for: a model can be read without it."""
 
