@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         operator_requantization,
         quantize_multiplier,
     )
+    from .header import c_header
     from .interpreter import Interpreter
 
 __version__ = "0.1.0"
@@ -85,6 +86,7 @@ __all__ = [
     "UnsupportedError",
     "activation_range",
     "analyze",
+    "c_header",
     "check",
     "dequantize",
     "dequantize_blockwise",
@@ -104,6 +106,7 @@ _LATER = {
     "Severity": ".findings",
     "activation_range": ".fixedpoint",
     "analyze": ".analyzer",
+    "c_header": ".header",
     "check": ".checker",
     "lite": ".lite",
     "operator_requantization": ".fixedpoint",

@@ -103,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_analyze)
     command.add_argument("model", metavar="MODEL", help="a .tflite file")
     _add_check(commands.add_parser("check", help="hold models against the specification"))
+    _add_header(commands.add_parser("header", help="write a C header of what firmware needs"))
     return parser
 
 
@@ -131,6 +132,32 @@ def _add_check(command: argparse.ArgumentParser) -> None:
     command.set_defaults(run=_check)
 
 
+def _add_header(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Write a C99 and C++11 header: scale, zero point, shape and size of each input and output, "
+        "with functions to quantize and dequantize; on demand weights, multipliers and the file."
+    )
+    command.add_argument("model", metavar="MODEL", help="a .tflite file")
+    command.add_argument(
+        "-o", "--output", metavar="FILE", help="where to; left alone if it would not change"
+    )
+    command.add_argument("--prefix", help="what all names begin with (default: the file's name)")
+    command.add_argument(
+        "--tensors",
+        nargs="+",
+        default=[],
+        metavar="PATTERN",
+        help="constants to write, by name, with the multipliers and shifts of their operators",
+    )
+    command.add_argument(
+        "--model", dest="include_model", action="store_true", help="write the whole file, too"
+    )
+    command.add_argument(
+        "--depfile", metavar="FILE", help="write there what the header depends on, for make, ninja"
+    )
+    command.set_defaults(run=_header)
+
+
 def _show(options: argparse.Namespace) -> int:
     # Before the file is opened, so that a missing package is said first.
     console = None if options.json else _console()
@@ -157,6 +184,27 @@ def _show(options: argparse.Namespace) -> int:
 
 def _analyze(options: argparse.Namespace) -> int:
     lite.experimental.Analyzer.analyze(options.model)
+    return 0
+
+
+def _header(options: argparse.Namespace) -> int:
+    # Imported here, since the other commands do without.
+    from .header import c_header, depfile, write_if_changed  # noqa: PLC0415
+
+    if options.depfile is not None and options.output is None:
+        raise _RefusedError("--depfile needs --output")
+    text = c_header(
+        options.model,
+        prefix=options.prefix,
+        tensors=options.tensors,
+        include_model=options.include_model,
+    )
+    if options.output is None:
+        print(text, end="")
+        return 0
+    write_if_changed(options.output, text)
+    if options.depfile is not None:
+        write_if_changed(options.depfile, depfile(options.output, options.model))
     return 0
 
 

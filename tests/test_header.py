@@ -1,0 +1,268 @@
+"""C headers: compiled as C99 and as C++11, run, and held against Python's numbers."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tflite_quant as tq
+from conftest import FIXTURES, ROOT
+from tests import build, faults
+from tests.build import SubgraphSpec, TensorSpec, constant
+from tests.compiler import compiled
+from tests.test_cli import run
+from tflite_quant.header import write_if_changed
+
+LANGUAGES = ("c99", "c++11")
+REALS = np.array(
+    [0, -0.0, 0.5, -0.5, 1, -1, 0.49999997, 1e-30, 3.3, -7.7, 100, -100, 1e30, -1e30, np.inf,
+     -np.inf, *np.linspace(-4, 4, 101)],
+    np.float32,
+)  # fmt: skip
+
+
+def program(header: str, lines: list[str]) -> str:
+    body = "\n  ".join(lines)
+    return (
+        f'#include "{header}"\n#include <stdio.h>\n#include <stdlib.h>\n'
+        f"static float real(const char *text) {{ return strtof(text, 0); }}\n"
+        f"int main(void) {{\n  {body}\n  (void)real;\n  return 0;\n}}\n"
+    )
+
+
+def ran(folder: Path, text: str, lines: list[str], language: str) -> list[str]:
+    """Compile a program with a header and give the lines that it prints."""
+    (folder / "model.h").write_text(text)
+    source = folder / ("main.c" if language == "c99" else "main.cpp")
+    source.write_text(program("model.h", lines))
+    found = compiled(source, folder / f"main_{language}.exe", language)
+    return subprocess.check_output([found], text=True).splitlines()
+
+
+def ends(model: tq.Model) -> Iterator[tq.Tensor]:
+    yield from dict.fromkeys((*model.inputs, *model.outputs))
+
+
+def bases(text: str) -> list[str]:
+    """Give the names of the inputs and outputs, in order."""
+    return re.findall(r"#define (\w+)_RANK ", text)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("path", FIXTURES, ids=lambda path: path.stem)
+def test_every_fixture(path: Path, language: str, tmp_path: Path) -> None:
+    with tq.open(path) as model:
+        patterns = ["*"] if any(tensor.is_constant for tensor in model.tensors) else []
+        text = tq.c_header(model, tensors=patterns)
+        names = bases(text)
+        tensors = list(ends(model))
+        assert len(names) == len(tensors)
+        lines, expected = [], []
+        for name, tensor in zip(names, tensors, strict=True):
+            lines.append(f'printf("%d %d\\n", {name}_RANK, (int){name}_COUNT);')
+            expected.append(f"{len(tensor.shape)} {int(np.prod(tensor.shape))}")
+            if f"{name}_SCALE " in text:
+                more, wanted = calls(name, tensor)
+                lines += more
+                expected += wanted
+    assert ran(tmp_path, text, lines, language) == expected
+
+
+def calls(name: str, tensor: tq.Tensor) -> tuple[list[str], list[str]]:
+    """Give calls of an end's functions, and what they must print."""
+    scheme = tensor.quantization
+    assert isinstance(scheme, tq.PerTensor)
+    lines = [f'printf("%.9g %d\\n", (double){name}_SCALE, (int){name}_ZERO_POINT);']
+    expected = [f"{scheme.scale:.9g} {scheme.zero_point}"]
+    low = name.lower()
+    wanted = tq.quantize(REALS, scheme.scale, scheme.zero_point, dtype=tensor.dtype)
+    for value, q in zip(REALS.tolist(), wanted.tolist(), strict=True):
+        lines.append(f'printf("%d\\n", (int){low}_quantize(real("{value!r}")));')
+        expected.append(str(q))
+    for q in (-7, 0, 100):
+        real = tq.dequantize(np.array(q % 128, tensor.dtype), scheme.scale, scheme.zero_point)
+        lines.append(f'printf("%.9g\\n", (double){low}_dequantize({q % 128}));')
+        expected.append(f"{float(real):.9g}")
+    return lines, expected
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_values(language: str, tmp_path: Path) -> None:
+    """Weights, scales, multipliers and the whole file are what Python has."""
+    path = ROOT / "fixtures/residual_int8.tflite"
+    with tq.open(path) as model:
+        text = tq.c_header(model, prefix="net", tensors=["*predictions*"], include_model=True)
+        operator = model.operators[-2]
+        weights = operator.inputs[1]
+        assert weights is not None
+        assert "net_op_11_fully_connected" in text
+        found = tq.operator_requantization(operator)
+        assert isinstance(weights.quantization, tq.PerAxis)
+        scales = weights.quantization.scales
+        data = weights.data.reshape(-1)
+    base, op = "net_residual_1_predictions_1_matmul", "net_op_11_fully_connected"
+    lines = [
+        f'for (int i = 0; i < {base.upper()}_DATA_SIZE; i++) printf("%d\\n", {base}_data[i]);',
+        f'for (int i = 0; i < 10; i++) printf("%.9g\\n", (double){base}_scales[i]);',
+        f'for (int i = 0; i < 10; i++) printf("%d\\n", (int){op}_output_multipliers[i]);',
+        f'for (int i = 0; i < 10; i++) printf("%d\\n", (int){op}_output_shifts[i]);',
+        f'printf("%d %d\\n", {op.upper()}_INPUT_OFFSET, {op.upper()}_HIGHEST);',
+        "unsigned long sum = 0;",
+        "for (int i = 0; i < NET_MODEL_DATA_SIZE; i++)",
+        "  sum = (sum * 31 + net_model_data[i]) % 65521;",
+        'printf("%d %lu\\n", NET_MODEL_DATA_SIZE, sum);',
+        f'printf("%d\\n", (int)((uintptr_t){base}_data % 16 + (uintptr_t)net_model_data % 16));',
+    ]
+    total = 0
+    for byte in path.read_bytes():
+        total = (total * 31 + byte) % 65521
+    multiplier = found.multipliers["output"]
+    assert ran(tmp_path, text, lines, language) == [
+        *map(str, data.tolist()),
+        *(f"{value:.9g}" for value in scales.tolist()),
+        *map(str, multiplier.multiplier.tolist()),
+        *map(str, multiplier.shift.tolist()),
+        f"{found.offsets['input']} {found.range[1]}",
+        f"{path.stat().st_size} {total}",
+        "0",
+    ]
+
+
+HOSTILE = [
+    'quote"s', "*/ int x; /*", "/* open", "??/", "ends with\\", "int", "_Reserved", "__a__b__",
+    "größe", "\u202egnp", "9", "", "a" * 10_000, "a" * 10_000 + "b", "Name", "name", "NAME",
+    "name_14", "line\nbreak", "%s%n", "a:b/c.d", "x_scale", "x",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_names_that_are_hostile(language: str, tmp_path: Path) -> None:
+    specs = [TensorSpec(name, (1, 4), scale=0.5, zero_point=3) for name in HOSTILE]
+    specs += [constant(np.arange(3, dtype=np.int8), 0.5, 0, name=f"{n} w") for n in HOSTILE[:6]]
+    content = build.model(SubgraphSpec(specs, list(range(len(HOSTILE))), []))
+    text = tq.c_header(content, prefix="*/ static int", tensors=["*"])
+    assert text.isascii()
+    names = bases(text)
+    assert len({name.lower() for name in names}) == len(HOSTILE)
+    assert all(re.fullmatch(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*", name) for name in names)
+    assert max(map(len, names)) < 63
+    lines = [f'printf("%d\\n", {name.lower()}_quantize(1.0f));' for name in names]
+    assert ran(tmp_path, text, lines, language) == ["5"] * len(HOSTILE)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_numbers_that_are_hard_to_write(language: str, tmp_path: Path) -> None:
+    ends_of = {
+        np.int8: [-128, 127], np.int16: [-32768, 32767], np.int32: [-(2**31), 2**31 - 1],
+        np.int64: [-(2**63), 2**63 - 1], np.uint64: [0, 2**64 - 1], np.uint32: [0, 2**32 - 1],
+        np.bool_: [0, 1],
+    }  # fmt: skip
+    specs = [constant(np.array(v, t), name=t.__name__) for t, v in ends_of.items()]
+    floats = np.array([1.0, 1e-45, 3.4028235e38, 0.1, -0.0], np.float32)
+    specs += [constant(floats, name="floats"), constant(np.array([0.1, 5e-324]), name="doubles")]
+    text = tq.c_header(build.one(*specs), prefix="n", tensors=["*"])
+    lines = [f'printf("%lld\\n", (long long)n_{t.__name__.strip("_")}_data[0]);' for t in ends_of]
+    lines += [f'printf("%.9g\\n", (double)n_floats_data[{i}]);' for i in range(5)]
+    expected = [str(values[0]) for values in ends_of.values()]
+    expected += [f"{value:.9g}" for value in floats.tolist()]
+    assert ran(tmp_path, text, lines, language) == expected
+
+
+class TestWhatIsRefused:
+    def test_a_pattern_that_matches_nothing(self) -> None:
+        with pytest.raises(tq.UnsupportedError, match=r"no constant tensor has a name like 'z\*'"):
+            tq.c_header(faults.GOOD, tensors=["w", "z*"])
+
+    def test_floats_that_are_none(self) -> None:
+        content = build.one(constant(np.array([np.inf], np.float32), name="f"))
+        with pytest.raises(tq.UnsupportedError, match="inf cannot be written"):
+            tq.c_header(content, tensors=["*"])
+
+    def test_complex_numbers(self) -> None:
+        content = build.one(constant(np.array([1j], np.complex64), name="c"))
+        with pytest.raises(tq.UnsupportedError, match="C has no complex64"):
+            tq.c_header(content, tensors=["*"])
+
+    def test_what_cannot_be_quantized_has_no_functions(self) -> None:
+        content = faults.dense(
+            x=replace(faults.X, zero_point=1 << 40), y=replace(faults.Y, scale=0)
+        )
+        text = tq.c_header(content, tensors=["w"])
+        assert "_quantize" not in text
+        assert "1099511627776LL" in text
+        assert "/* operator 0 FULLY_CONNECTED: tensor 3 'y' has scale 0.0 */" in text
+
+
+class TestCommand:
+    def test_it_prints(self) -> None:
+        result = run("header", "fixtures/residual_int8.tflite", "--prefix", "net")
+        assert (result.returncode, result.stderr) == (0, "")
+        assert result.stdout == tq.c_header("fixtures/residual_int8.tflite", prefix="net")
+
+    def test_it_writes_what_has_changed(self, tmp_path: Path) -> None:
+        path = tmp_path / "my model.h"
+        depends = tmp_path / "my model.d"
+        command: tuple[Any, ...] = ("header", "fixtures/residual_int8.tflite", "-o", path)
+        assert run(*command, "--depfile", depends).returncode == 0
+        before = path.stat()
+        os.utime(path, ns=(1, 1))
+        assert run(*command).returncode == 0
+        assert path.stat().st_mtime_ns == 1
+        assert run(*command, "--model").returncode == 0
+        assert path.stat().st_size > before.st_size
+        escaped = str(path).replace(" ", "\\ ")
+        assert depends.read_text() == f"{escaped}: fixtures/residual_int8.tflite\n"
+        assert sorted(tmp_path.iterdir()) == [depends, path]
+
+    def test_what_cannot_be_written(self, tmp_path: Path) -> None:
+        folder = tmp_path / "folder"
+        folder.mkdir()
+        result = run("header", "fixtures/residual_int8.tflite", "-o", folder)
+        assert result.returncode == 2
+        assert len(result.stderr.splitlines()) == 1
+        assert run("header", "fixtures/residual_int8.tflite", "--depfile", "d").returncode == 2
+
+    def test_nothing_is_left_beside_what_cannot_be_replaced(self, tmp_path: Path) -> None:
+        with pytest.raises(OSError, match="none"):
+            write_if_changed(str(tmp_path / "none" / "h.h"), "text")
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_in_cmake(tmp_path: Path) -> None:
+    """The snippet of the page works: the header is made, and made again when the model changes."""
+    cmake = shutil.which("cmake")
+    if cmake is None or shutil.which("tflite-quant", path=os.path.dirname(sys.executable)) is None:
+        pytest.skip("there is no cmake, or the command is not installed")
+    snippet = (ROOT / "docs/firmware.md").read_text().split("```cmake\n")[1].split("```")[0]
+    model = tmp_path / "network.tflite"
+    shutil.copy(ROOT / "fixtures/residual_int8.tflite", model)
+    (tmp_path / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.5...3.30)\nproject(firmware C)\n"
+        f"set(MODEL {model.as_posix()})\n{snippet}"
+    )
+    (tmp_path / "main.c").write_text(
+        '#include "network.h"\nint main(void) { return NETWORK_SERVING_DEFAULT_IMAGE_0_RANK; }\n'
+    )
+    path = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
+    environment = os.environ | {"PATH": path}
+    build_folder = tmp_path / "build"
+    for command in (
+        [cmake, "-S", str(tmp_path), "-B", str(build_folder)],
+        [cmake, "--build", str(build_folder)],
+    ):
+        subprocess.run(command, check=True, capture_output=True, env=environment)
+    assert (build_folder / "network.h").read_text().startswith("/* Made by tflite-quant")
+    found = next(
+        p for p in build_folder.rglob("firmware*") if p.suffix in ("", ".exe") and p.is_file()
+    )
+    assert subprocess.run([found], check=False).returncode == 4
