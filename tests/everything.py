@@ -39,6 +39,8 @@ def questions(model: tq.Model) -> Iterator[Ask]:
     yield lambda: str(model.summary())
     yield lambda: report(model)
     yield lambda: str(tq.check(model))
+    yield lambda: tq.c_header(model)
+    yield lambda: tq.c_header(model, tensors=["*"], include_model=True)
     yield lambda: plain.model_data(model, model.subgraphs)
     yield lambda: (model.signatures, model.metadata, model.buffers)
     yield lambda: list(show.model_tables(model, model.subgraphs, 80))
@@ -62,6 +64,7 @@ def _of_a_tensor(tensor: tq.Tensor) -> Iterator[Ask]:
 
 def _of_an_operator(operator: tq.Operator) -> Iterator[Ask]:
     yield operator.__repr__
+    yield lambda: tq.operator_requantization(operator)
     names = ("options", "options_name", "custom_options", "custom_data", "name", "inputs")
     for name in (*names, "outputs", "intermediates", "version"):
         yield lambda name=name: getattr(operator, name)  # type: ignore[misc]

@@ -227,7 +227,9 @@ def operator_requantization(operator: Operator) -> Requantization:
     derive = _KERNELS.get(operator.name)
     if derive is None:
         raise UnsupportedError(f"{operator.name} is not known to requantize")
-    return derive(operator)
+    with np.errstate(all="ignore"):
+        # Ratios of hostile scales may be infinite, which `quantize_multiplier` refuses.
+        return derive(operator)
 
 
 def _tensor(operator: Operator, field: str, index: int) -> Tensor:
