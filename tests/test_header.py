@@ -193,6 +193,13 @@ class TestWhatIsRefused:
         with pytest.raises(tq.UnsupportedError, match="C has no complex64"):
             tq.c_header(content, tensors=["*"])
 
+    def test_values_out_of_all_proportion(self) -> None:
+        """Many tensors that share a buffer would make a text of thousands of times the file."""
+        one = TensorSpec("t", (40_000,), buffer=1)
+        content = build.one(*[one] * 200, buffers=[bytes(40_000)])
+        with pytest.raises(tq.CorruptModelError, match="the values of constants overlap"):
+            tq.c_header(content, tensors=["t"])
+
     def test_what_cannot_be_quantized_has_no_functions(self) -> None:
         content = faults.dense(
             x=replace(faults.X, zero_point=1 << 40), y=replace(faults.Y, scale=0)

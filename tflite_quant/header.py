@@ -8,6 +8,7 @@ behind a prefix, so that no name, however hostile, is a keyword, reserved, or an
 from __future__ import annotations
 
 import builtins
+import math
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -18,8 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .affine import are_exact
+from .columns import require_modest
 from .errors import QuantizationError, UnsupportedError
 from .fixedpoint import operator_requantization
+from .flatbuffer import File
 from .model import Model, open
 from .quantization import PerAxis, PerTensor
 from .schema import TensorType
@@ -133,7 +136,7 @@ def _lines(
 ) -> Iterator[str]:
     guard = f"{names.prefix.upper()}_H_INCLUDED"
     graph = model.subgraphs[0]
-    chosen = _chosen(graph.tensors, patterns)
+    chosen = _chosen(model.structure.file, graph.tensors, patterns)
     own = {tensor.index: names.of(tensor.name, tensor.index) for tensor in graph.tensors}
     yield f"/* Made by tflite-quant from {_comment(file)}: changes here are lost. */"
     yield from (f"#ifndef {guard}", f"#define {guard}", "", "#include <stdint.h>", "")
@@ -160,7 +163,7 @@ def _lines(
     yield f"#endif /* {guard} */"
 
 
-def _chosen(tensors: Sequence[Tensor], patterns: Sequence[str]) -> list[Tensor]:
+def _chosen(file: File, tensors: Sequence[Tensor], patterns: Sequence[str]) -> list[Tensor]:
     """Give the constants whose names match."""
     chosen = []
     matched = set()
@@ -172,6 +175,11 @@ def _chosen(tensors: Sequence[Tensor], patterns: Sequence[str]) -> list[Tensor]:
     for pattern in patterns:
         if pattern not in matched:
             raise UnsupportedError(f"no constant tensor has a name like {pattern!r}")
+    if chosen:
+        # A small file may have sparse tensors that are large, and tensors that share their bytes.
+        own = [tensor for tensor in chosen if tensor.external_buffer is None]
+        sizes = (math.prod(t.shape) if t.is_sparse else t.nbytes or 0 for t in own)
+        require_modest(file, sum(sizes), "the values of constants")
     return chosen
 
 
