@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -16,15 +15,13 @@ STRICT = ("-Wall", "-Wextra", "-Werror", "-pedantic", "-O1")
 
 
 def compiled(source: Path, program: Path, language: str, flags: Sequence[str] = ()) -> Path:
-    """Compile a program as "c99" or "c++11".
+    """Compile a program as "c99" or "c++11"; skip the test where there is no compiler.
 
-    Where there is no compiler, the test is skipped; in CI it fails.
+    In CI, too, which may have nothing but Python.
     """
     name = "cc" if language == "c99" else "c++"
     compiler = shutil.which(name)
     if compiler is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"there is no compiler {name}")
         pytest.skip(f"there is no compiler {name}")
     command = [compiler, f"-std={language}", *STRICT, *flags, str(source), "-o", str(program)]
     done = subprocess.run([*command, "-lm"], capture_output=True, text=True, check=False)
