@@ -69,10 +69,7 @@ def blocks(r: np.random.Generator, size: int = 32) -> Case:
     data = r.integers(0, 256, (SHAPE[0], SHAPE[1] // 2)).astype(np.uint8)
     scales = r.uniform(0.001, 0.1, (SHAPE[0], SHAPE[1] // size)).astype(np.float16)
 
-    def write(b: build.Builder) -> int:
-        return build.raw_table(b, ("Int32", 1), ("Int32", -1), ("Int32", size))
-
-    spec = build.TensorSpec("q", SHAPE, tflite.TensorType.INT4, data, details=(2, write))
+    spec = build.TensorSpec("q", SHAPE, tflite.TensorType.INT4, data, details=build.blockwise(size))
     tensor = tq.open(build.one(spec, build.constant(scales, name="s"))).tensors[0]
     wide = scales.astype(np.float32).repeat(size, 1)
     return Case("int4 blockwise, 32", tensor.data, wide, 0, None, tensor, size)

@@ -324,3 +324,91 @@ def _signature(b: Builder, signature: SignatureSpec) -> int:
         outputs=outputs,
         subgraph_index=signature.subgraph,
     )
+
+
+def blockwise(
+    size: int, shape: list[int] | None = None, scales: int = 1, zeros: int = -1
+) -> tuple[int, Write]:
+    """Give details that say that so many values in a row share a scale, which is in a tensor."""
+
+    def write(b: Builder) -> int:
+        block = numbers(b, shape, "<i4")
+        last = ("UOffsetTRelative", block) if shape else None
+        return raw_table(b, ("Int32", scales), ("Int32", zeros), ("Int32", size), last)
+
+    return 2, write
+
+
+def sparse_fields(*dimensions: Any, order: list[int], blocks: list[int] | None = None) -> Any:
+    """Write SparsityParameters: of dimensions sizes, or pairs of segments and indices."""
+
+    def vector(b: Builder, values: list[int]) -> int:
+        return table(b, "Uint16Vector", values=numbers(b, values, "<u2"))
+
+    def dimension(b: Builder, given: Any) -> int:
+        if isinstance(given, int):
+            return table(b, "DimensionMetadata", dense_size=given)
+        parts = [None if values is None else vector(b, values) for values in given]
+        return table(
+            b,
+            "DimensionMetadata",
+            format=1,
+            array_segments_type=2,
+            array_segments=parts[0],
+            array_indices_type=2,
+            array_indices=parts[1],
+        )
+
+    def write(b: Builder) -> int:
+        tables = references(b, [dimension(b, given) for given in dimensions])
+        return table(
+            b,
+            "SparsityParameters",
+            traversal_order=numbers(b, order, "<i4"),
+            block_map=numbers(b, blocks, "<i4"),
+            dim_metadata=tables,
+        )
+
+    return {"sparsity": write}
+
+
+def external_model(
+    *buffers: tuple[int, int, int, int, str | None],
+    groups: tuple[str, ...] = ("weights.bin",),
+    ids: tuple[int, ...] = (5,),
+) -> bytes:
+    """Build a model whose tensors have external buffers `ids`.
+
+    Of each buffer are given id, group, offset, length and packing.
+    """
+
+    def write_groups(b: Builder) -> int:
+        names = [b.CreateString(name) for name in groups]
+        return references(b, [raw_table(b, ("UOffsetTRelative", n)) for n in names])
+
+    def write_buffers(b: Builder) -> int:
+        tables = []
+        for number, group, offset, length, packing in buffers:
+            text = None if packing is None else ("UOffsetTRelative", b.CreateString(packing))
+            values = (("Uint32", number), ("Uint32", group), ("Uint64", offset), ("Uint64", length))
+            tables.append(raw_table(b, *values, text))
+        return references(b, tables)
+
+    b = start()
+    shape = numbers(b, [3, 4], "<i4")
+    tensors = []
+    for number in ids:
+        b.StartObject(11)
+        b.PrependUOffsetTRelativeSlot(0, shape, 0)
+        b.PrependInt8Slot(1, tflite.TensorType.INT8, 0)
+        b.PrependUint32Slot(10, number, 0)
+        tensors.append(b.EndObject())
+    graph = table(b, "SubGraph", tensors=references(b, tensors))
+    subgraphs = references(b, [graph])
+    written_groups, written_buffers = write_groups(b), write_buffers(b)
+    b.StartObject(10)
+    b.PrependUOffsetTRelativeSlot(2, subgraphs, 0)
+    b.PrependUOffsetTRelativeSlot(8, written_groups, 0)
+    b.PrependUOffsetTRelativeSlot(9, written_buffers, 0)
+    b.Finish(b.EndObject(), file_identifier=b"TFL3")
+    return bytes(b.Output())

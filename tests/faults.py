@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -119,36 +119,17 @@ def island(names: Sequence[str]) -> bytes:
     return build.model(SubgraphSpec(specs, [0], [len(specs) - 1], steps, "main"))
 
 
-def _blocks(index: int) -> Callable[[build.Builder], int]:
-    def write(b: build.Builder) -> int:
-        return build.raw_table(b, ("Int32", index), ("Int32", -1), ("Int32", 2))
-
-    return write
-
-
 def _with_blocks(scales: TensorSpec) -> bytes:
-    weights = constant(np.zeros((2, 4), np.int8), name="w", details=(2, _blocks(1)))
+    weights = constant(np.zeros((2, 4), np.int8), name="w", details=build.blockwise(2))
     return build.one(weights, scales)
 
 
 def _sparse(size: int) -> bytes:
     """Build a matrix of 2 x 4, stored in blocks along its rows, of which none is left out."""
     sizes = (2, 4 // size, size)
-
-    def write(b: build.Builder) -> int:
-        dimensions = [build.table(b, "DimensionMetadata", format=0, dense_size=n) for n in sizes]
-        return build.table(
-            b,
-            "SparsityParameters",
-            traversal_order=build.numbers(b, [0, 1, 2], "<i4"),
-            block_map=build.numbers(b, [1], "<i4"),
-            dim_metadata=build.references(b, dimensions),
-        )
-
+    fields = build.sparse_fields(*sizes, order=[0, 1, 2], blocks=[1])
     stored = np.ones(int(np.prod(sizes)), np.int8)
-    return build.one(
-        TensorSpec("pruned", (2, 4), data=stored, fields={"sparsity": write}),
-    )
+    return build.one(TensorSpec("pruned", (2, 4), data=stored, fields=fields))
 
 
 def _shared(scale: float) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from hypothesis import strategies as st
@@ -116,13 +117,9 @@ def _values(spot: Spot, size: int) -> list[int]:
     return [value % top for value in (*_NEAR, *ends, *near_end)]
 
 
-_SPOTS: dict[int, list[Spot]] = {}
-
-
-def _spots_of(model: int) -> list[Spot]:
-    if model not in _SPOTS:
-        _SPOTS[model] = spots(MODELS[model])
-    return _SPOTS[model]
+@lru_cache
+def _spots_of(model: int) -> tuple[Spot, ...]:
+    return tuple(spots(MODELS[model]))
 
 
 Draw = Callable[[int], int]

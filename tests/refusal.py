@@ -34,7 +34,9 @@ def runs(models: Sequence[bytes]) -> list[bool]:
             output = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
             lines = [line for line in output.stdout.splitlines() if line in ("runs", "refused")]
             results += [line == "runs" for line in lines]
-            if output.returncode and len(results) < len(models):
+            if len(results) < len(models):
+                # Or the child would be started again and again for the same model.
+                assert output.returncode, output.stderr
                 results.append(False)
     return results
 

@@ -6,7 +6,6 @@ LiteRT, and writes beside each what it says: some kill the process.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import pickle
 import random
@@ -105,11 +104,12 @@ def litert_details(models: Sequence[bytes]) -> list[Details | None]:
                 answer = folder / f"{index:06}.pickle"
                 if not answer.exists():
                     break
-                with contextlib.suppress(EOFError, pickle.UnpicklingError):
-                    results.append(pickle.loads(answer.read_bytes()))
-            if process.returncode:
+                results.append(pickle.loads(answer.read_bytes()))
+            if len(results) < len(models):
+                # Or the child would be started again and again for the same model.
+                assert process.returncode
                 results.append(None)
-        return results[: len(models)]
+        return results
 
 
 def main(folder: Path, first: int) -> None:
@@ -120,7 +120,10 @@ def main(folder: Path, first: int) -> None:
             details = oracle.interpreter(path.read_bytes()).get_tensor_details()
         except (ValueError, RuntimeError):
             details = None
-        path.with_suffix(".pickle").write_bytes(pickle.dumps(details))
+        # Whole or not at all.
+        answer = path.with_suffix(".part")
+        answer.write_bytes(pickle.dumps(details))
+        answer.rename(path.with_suffix(".pickle"))
 
 
 if __name__ == "__main__":

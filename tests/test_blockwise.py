@@ -21,15 +21,6 @@ SCALES = np.random.default_rng(8).uniform(0.01, 0.2, (4, 2)).astype(np.float16)
 ZEROS = np.random.default_rng(9).integers(-5, 5, (4, 2)).astype(np.int32)
 
 
-def blockwise(size: int, shape: list[int] | None = None, scales: int = 1, zeros: int = -1) -> Any:
-    def write(b: build.Builder) -> int:
-        block = build.numbers(b, shape, "<i4")
-        last = ("UOffsetTRelative", block) if shape else None
-        return build.raw_table(b, ("Int32", scales), ("Int32", zeros), ("Int32", size), last)
-
-    return 2, write
-
-
 def multi_axis(axes: list[int], size: int = 0, scales: int = 1, zeros: int = -1) -> Any:
     def write(b: build.Builder) -> int:
         vector = ("UOffsetTRelative", build.numbers(b, axes, "<i4"))
@@ -61,7 +52,7 @@ class TestBlockwise:
     @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
     def test_scales_are_read_in_the_type_they_have(self, dtype: Any) -> None:
         scales = SCALES.astype(dtype)
-        tensor = model_of(blockwise(32), scales=scales)["w"]
+        tensor = model_of(build.blockwise(32), scales=scales)["w"]
         scheme = tensor.quantization
         assert isinstance(scheme, tq.Blockwise)
         assert scheme.scales is not None
@@ -74,14 +65,14 @@ class TestBlockwise:
         spec = build.TensorSpec(
             "s", (4, 2), tflite.TensorType.BFLOAT16, data=bits.astype("<u2").tobytes()
         )
-        content = build.one(build.constant(WEIGHT, name="w", details=blockwise(32)), spec)
+        content = build.one(build.constant(WEIGHT, name="w", details=build.blockwise(32)), spec)
         expected = by_hand(WEIGHT, (bits << 16).astype(np.uint32).view(np.float32), 0, [1, 32])
         assert np.array_equal(tq.open(content)["w"].dequantize(), expected)
 
     def test_zero_points(self) -> None:
-        tensor = model_of(blockwise(32, zeros=2), zeros=ZEROS)["w"]
+        tensor = model_of(build.blockwise(32, zeros=2), zeros=ZEROS)["w"]
         assert np.array_equal(tensor.dequantize(), by_hand(WEIGHT, SCALES, ZEROS, [1, 32]))
-        one = model_of(blockwise(32, zeros=2), zeros=np.int32([3]))["w"]  # type: ignore[arg-type]
+        one = model_of(build.blockwise(32, zeros=2), zeros=np.int32([3]))["w"]  # type: ignore[arg-type]
         assert np.array_equal(one.dequantize(), by_hand(WEIGHT, SCALES, 3, [1, 32]))
 
     @pytest.mark.parametrize(
@@ -100,27 +91,31 @@ class TestBlockwise:
         r = np.random.default_rng(1)
         q = r.integers(-128, 128, shape).astype(np.int8)
         values = r.uniform(0.1, 1, scales).astype(np.float32)
-        tensor = model_of(blockwise(32), q, values)["w"]
+        tensor = model_of(build.blockwise(32), q, values)["w"]
         assert np.array_equal(tensor.dequantize(), by_hand(q, values, 0, blocks))
 
     def test_a_block_shape_says_it_all(self) -> None:
         scales = SCALES[:2, :]
-        tensor = model_of(blockwise(0, [2, 32]), scales=scales)["w"]
+        tensor = model_of(build.blockwise(0, [2, 32]), scales=scales)["w"]
         assert np.array_equal(tensor.dequantize(), by_hand(WEIGHT, scales, 0, [2, 32]))
         assert repr(tensor.quantization).startswith("Blockwise(blocks of (2, 32), (2, 2) scales in")
 
     @pytest.mark.parametrize(
         ("details", "scales", "message"),
         [
-            (blockwise(16), SCALES, r"16 do not take shape \(4, 64\) to scales of shape \(4, 2\)"),
-            (blockwise(32), SCALES.reshape(-1), r"shape \(4, 64\) to scales of shape \(8,\)"),
-            (blockwise(32), SCALES[:, :, None], r"scales of shape \(4, 2, 1\)"),
-            (blockwise(32), SCALES[:3], r"scales of shape \(3, 2\)"),
-            (blockwise(2), SCALES[:2, :1].repeat(32, 1), r"scales of shape \(2, 32\)"),
-            (blockwise(32, [1, 16]), SCALES, r"blocks of \(1, 16\) do not take"),
-            (blockwise(32), SCALES[:0], r"scales of shape \(0, 2\)"),
-            (blockwise(32), np.ones((4, 2), np.int32), "scales are int32"),
-            (blockwise(32), SCALES * np.float16(np.nan), "a scale is nan"),
+            (
+                build.blockwise(16),
+                SCALES,
+                r"16 do not take shape \(4, 64\) to scales of shape \(4, 2\)",
+            ),
+            (build.blockwise(32), SCALES.reshape(-1), r"shape \(4, 64\) to scales of shape \(8,\)"),
+            (build.blockwise(32), SCALES[:, :, None], r"scales of shape \(4, 2, 1\)"),
+            (build.blockwise(32), SCALES[:3], r"scales of shape \(3, 2\)"),
+            (build.blockwise(2), SCALES[:2, :1].repeat(32, 1), r"scales of shape \(2, 32\)"),
+            (build.blockwise(32, [1, 16]), SCALES, r"blocks of \(1, 16\) do not take"),
+            (build.blockwise(32), SCALES[:0], r"scales of shape \(0, 2\)"),
+            (build.blockwise(32), np.ones((4, 2), np.int32), "scales are int32"),
+            (build.blockwise(32), SCALES * np.float16(np.nan), "a scale is nan"),
         ],
     )
     def test_what_is_ambiguous_is_refused(self, details: Any, scales: Any, message: str) -> None:
@@ -129,9 +124,11 @@ class TestBlockwise:
 
     def test_zero_points_that_do_not_fit(self) -> None:
         with pytest.raises(tq.QuantizationError, match=r"shape \(4, 2\), zero points \(2,\)"):
-            model_of(blockwise(32, zeros=2), zeros=np.zeros(2, np.int32))["w"].dequantize()
+            model_of(build.blockwise(32, zeros=2), zeros=np.zeros(2, np.int32))["w"].dequantize()
         with pytest.raises(tq.QuantizationError, match="zero points are float32"):
-            model_of(blockwise(32, zeros=2), zeros=np.zeros((4, 2), np.float32))["w"].dequantize()
+            model_of(build.blockwise(32, zeros=2), zeros=np.zeros((4, 2), np.float32))[
+                "w"
+            ].dequantize()
 
     def test_schemes_with_arrays_are_equal_to_themselves_only(self) -> None:
         empty, zeros = np.empty(0, np.float32), np.empty(0, np.int64)
@@ -150,7 +147,8 @@ class TestBlockwise:
 
     def test_scales_that_are_not_there(self) -> None:
         content = build.one(
-            build.constant(WEIGHT, name="w", details=blockwise(32)), build.TensorSpec("s", (4, 2))
+            build.constant(WEIGHT, name="w", details=build.blockwise(32)),
+            build.TensorSpec("s", (4, 2)),
         )
         tensor = tq.open(content)["w"]
         assert repr(tensor.quantization) == (
@@ -172,7 +170,7 @@ class TestBlockwise:
         parts = (2, 1) if part == "scales" else (1, 2)
         model = tq.open(
             build.one(
-                build.constant(WEIGHT[:, :32], name="w", details=blockwise(32, None, *parts)),
+                build.constant(WEIGHT[:, :32], name="w", details=build.blockwise(32, None, *parts)),
                 build.constant(SCALES[:, :1], name="g"),
                 other,
             )
@@ -195,11 +193,11 @@ class TestBlockwise:
 
     def test_zero_points_that_are_floats_have_no_place_in_the_details(self) -> None:
         zeros = np.full((4, 2), np.nan, np.float32)
-        details = model_of(blockwise(32, zeros=2), zeros=zeros).get_tensor_details()[0]
+        details = model_of(build.blockwise(32, zeros=2), zeros=zeros).get_tensor_details()[0]
         assert details["quantization_parameters"]["zero_points"].size == 0
 
     def test_scales_that_name_themselves(self) -> None:
-        tensor = model_of(blockwise(64, scales=0))["w"]
+        tensor = model_of(build.blockwise(64, scales=0))["w"]
         with pytest.raises(tq.QuantizationError, match="scales are int8"):
             tensor.dequantize()
 
@@ -207,7 +205,7 @@ class TestBlockwise:
     @pytest.mark.parametrize("kind", ["blockwise", "multi"])
     def test_tensors_that_are_not_there(self, kind: str, scales: int, zeros: int) -> None:
         details = (
-            blockwise(32, None, scales, zeros)
+            build.blockwise(32, None, scales, zeros)
             if kind == "blockwise"
             else multi_axis([0], 0, scales, zeros)
         )

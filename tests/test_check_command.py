@@ -171,6 +171,20 @@ class TestSarif:
         assert place["TQ103"] == models["error"].as_uri()
         assert place["TQ401"] == "fixtures/mixed.tflite"
 
+    @pytest.mark.skipif(sys.platform != "linux", reason="names are text")
+    def test_a_file_whose_name_is_no_text(self, tmp_path: Path) -> None:
+        path = os.fsencode(tmp_path) + b"/\xff.tflite"
+        Path(os.fsdecode(path)).write_bytes(ERROR)
+        command = [sys.executable, "-m", "tflite_quant", "check", os.fsdecode(b"\xff.tflite")]
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            [*command, "--format", "sarif"], cwd=tmp_path, env=environment, check=False,
+            capture_output=True,
+        )  # fmt: skip
+        (result,) = json.loads(done.stdout)["runs"][0]["results"]
+        place = result["locations"][0]["physicalLocation"]
+        assert place["artifactLocation"]["uri"] == "%FF.tflite"
+
     def test_what_could_not_be_read(self, log: dict[str, Any]) -> None:
         (invocation,) = log["runs"][0]["invocations"]
         assert not invocation["executionSuccessful"]

@@ -20,48 +20,6 @@ from tests import build, oracle
 VALUES = np.arange(12, dtype=np.int8).reshape(3, 4)
 
 
-def external_model(
-    *buffers: tuple[int, int, int, int, str | None],
-    groups: tuple[str, ...] = ("weights.bin",),
-    ids: tuple[int, ...] = (5,),
-) -> bytes:
-    """Build a model whose tensors have external buffers `ids`.
-
-    Of each buffer are given id, group, offset, length and packing.
-    """
-
-    def write_groups(b: build.Builder) -> int:
-        names = [b.CreateString(name) for name in groups]
-        return build.references(b, [build.raw_table(b, ("UOffsetTRelative", n)) for n in names])
-
-    def write_buffers(b: build.Builder) -> int:
-        tables = []
-        for number, group, offset, length, packing in buffers:
-            text = None if packing is None else ("UOffsetTRelative", b.CreateString(packing))
-            values = (("Uint32", number), ("Uint32", group), ("Uint64", offset), ("Uint64", length))
-            tables.append(build.raw_table(b, *values, text))
-        return build.references(b, tables)
-
-    b = build.start()
-    shape = build.numbers(b, [3, 4], "<i4")
-    tensors = []
-    for number in ids:
-        b.StartObject(11)
-        b.PrependUOffsetTRelativeSlot(0, shape, 0)
-        b.PrependInt8Slot(1, tflite.TensorType.INT8, 0)
-        b.PrependUint32Slot(10, number, 0)
-        tensors.append(b.EndObject())
-    graph = build.table(b, "SubGraph", tensors=build.references(b, tensors))
-    subgraphs = build.references(b, [graph])
-    written_groups, written_buffers = write_groups(b), write_buffers(b)
-    b.StartObject(10)
-    b.PrependUOffsetTRelativeSlot(2, subgraphs, 0)
-    b.PrependUOffsetTRelativeSlot(8, written_groups, 0)
-    b.PrependUOffsetTRelativeSlot(9, written_buffers, 0)
-    b.Finish(b.EndObject(), file_identifier=b"TFL3")
-    return bytes(b.Output())
-
-
 def beside(folder: Path, content: bytes, weights: bytes = bytes(4) + VALUES.tobytes()) -> tq.Tensor:
     (folder / "weights.bin").write_bytes(weights)
     path = folder / "model.tflite"
@@ -71,7 +29,7 @@ def beside(folder: Path, content: bytes, weights: bytes = bytes(4) + VALUES.toby
 
 class TestOtherFiles:
     def test_values(self, tmp_path: Path) -> None:
-        tensor = beside(tmp_path, external_model((5, 0, 4, 12, "unpacked")))
+        tensor = beside(tmp_path, build.external_model((5, 0, 4, 12, "unpacked")))
         assert tensor.is_constant
         assert tensor.nbytes == 12
         assert np.array_equal(tensor.data, VALUES)
@@ -79,24 +37,24 @@ class TestOtherFiles:
         assert tensor.external_buffer == tq.ExternalBuffer(5, "weights.bin", 4, 12, "unpacked")
 
     def test_a_tensor_without(self, tmp_path: Path) -> None:
-        content = external_model((5, 0, 4, 12, None), ids=(5, 0))
+        content = build.external_model((5, 0, 4, 12, None), ids=(5, 0))
         beside(tmp_path, content)
         with tq.open(tmp_path / "model.tflite") as model:
             assert model.tensors[1].external_buffer is None
             assert not model.tensors[1].is_constant
 
     def test_from_the_working_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        beside(tmp_path, external_model((5, 0, 4, 12, None)))
+        beside(tmp_path, build.external_model((5, 0, 4, 12, None)))
         monkeypatch.chdir(tmp_path)
         assert np.array_equal(tq.open("model.tflite").tensors[0].data, VALUES)
 
     def test_a_model_in_memory_has_no_folder(self) -> None:
-        tensor = tq.open(external_model((5, 0, 4, 12, None))).tensors[0]
+        tensor = tq.open(build.external_model((5, 0, 4, 12, None))).tensors[0]
         with pytest.raises(tq.UnsupportedError, match="not opened from a path"):
             tensor.data  # noqa: B018
 
     def test_packed_bytes(self, tmp_path: Path) -> None:
-        tensor = beside(tmp_path, external_model((5, 0, 4, 12, "zip")))
+        tensor = beside(tmp_path, build.external_model((5, 0, 4, 12, "zip")))
         with pytest.raises(tq.UnsupportedError, match="packed as 'zip'"):
             tensor.data  # noqa: B018
 
@@ -109,7 +67,7 @@ class TestOtherFiles:
         folder = tmp_path / "models"
         (folder / "sub").mkdir(parents=True)
         (folder / "sub/weights.bin").write_bytes(bytes(100))
-        tensor = beside(folder, external_model((5, 0, 0, 12, None), groups=(name,)))
+        tensor = beside(folder, build.external_model((5, 0, 0, 12, None), groups=(name,)))
         with pytest.raises(tq.CorruptModelError, match="tensor 0 '': .* is not the name of a file"):
             tensor.data  # noqa: B018
 
@@ -118,7 +76,7 @@ class TestOtherFiles:
         (tmp_path / "secret.bin").write_bytes(bytes(100))
         folder = tmp_path / "models"
         folder.mkdir()
-        tensor = beside(folder, external_model((5, 0, 0, 12, None), groups=("link.bin",)))
+        tensor = beside(folder, build.external_model((5, 0, 0, 12, None), groups=("link.bin",)))
         (folder / "link.bin").symlink_to(tmp_path / "secret.bin")
         with pytest.raises(tq.CorruptModelError, match="leads out of the model's folder"):
             tensor.data  # noqa: B018
@@ -138,26 +96,26 @@ class TestOtherFiles:
     def test_bytes_that_are_not_there(
         self, tmp_path: Path, offset: int, length: int, message: str
     ) -> None:
-        tensor = beside(tmp_path, external_model((5, 0, offset, length, None)))
+        tensor = beside(tmp_path, build.external_model((5, 0, offset, length, None)))
         with pytest.raises(tq.CorruptModelError, match=message):
             tensor.data  # noqa: B018
 
     def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
-        tensor = beside(tmp_path, external_model((5, 0, 0, 12, None), groups=("none.bin",)))
+        tensor = beside(tmp_path, build.external_model((5, 0, 0, 12, None), groups=("none.bin",)))
         with pytest.raises(tq.CorruptModelError, match="there is no file 'none.bin' beside the mo"):
             tensor.data  # noqa: B018
 
     def test_a_folder_is_no_file(self, tmp_path: Path) -> None:
         (tmp_path / "sub").mkdir()
-        tensor = beside(tmp_path, external_model((5, 0, 0, 12, None), groups=("sub",)))
+        tensor = beside(tmp_path, build.external_model((5, 0, 0, 12, None), groups=("sub",)))
         with pytest.raises(tq.CorruptModelError, match="there is no file 'sub'"):
             tensor.data  # noqa: B018
 
     def test_ids_and_groups_that_are_not_there(self) -> None:
         with pytest.raises(tq.CorruptModelError, match="tensor 0: there is no external buffer 6"):
-            tq.open(external_model((5, 0, 0, 12, None), ids=(6,)))
+            tq.open(build.external_model((5, 0, 0, 12, None), ids=(6,)))
         with pytest.raises(tq.CorruptModelError, match="'group' is 1, but there are 1"):
-            tq.open(external_model((5, 1, 0, 12, None)))
+            tq.open(build.external_model((5, 1, 0, 12, None)))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a file system with sparse files")
@@ -203,39 +161,6 @@ class TestHugeFiles:
             tracemalloc.stop()
 
 
-def sparse_fields(*dimensions: Any, order: list[int], blocks: list[int] | None = None) -> Any:
-    """Write SparsityParameters: of dimensions sizes, or pairs of segments and indices."""
-
-    def vector(b: build.Builder, values: list[int]) -> int:
-        return build.table(b, "Uint16Vector", values=build.numbers(b, values, "<u2"))
-
-    def dimension(b: build.Builder, given: Any) -> int:
-        if isinstance(given, int):
-            return build.table(b, "DimensionMetadata", dense_size=given)
-        parts = [None if values is None else vector(b, values) for values in given]
-        return build.table(
-            b,
-            "DimensionMetadata",
-            format=1,
-            array_segments_type=2,
-            array_segments=parts[0],
-            array_indices_type=2,
-            array_indices=parts[1],
-        )
-
-    def write(b: build.Builder) -> int:
-        tables = build.references(b, [dimension(b, given) for given in dimensions])
-        return build.table(
-            b,
-            "SparsityParameters",
-            traversal_order=build.numbers(b, order, "<i4"),
-            block_map=build.numbers(b, blocks, "<i4"),
-            dim_metadata=tables,
-        )
-
-    return {"sparsity": write}
-
-
 def sparse_tensor(values: NDArray[Any], shape: tuple[int, ...], fields: Any, **others: Any) -> Any:
     spec = build.constant(values, fields=fields, **others)
     spec.shape = shape
@@ -243,7 +168,7 @@ def sparse_tensor(values: NDArray[Any], shape: tuple[int, ...], fields: Any, **o
 
 
 class TestSparse:
-    FIELDS = sparse_fields(3, ([0, 2, 2, 3], [0, 3, 1]), order=[0, 1])
+    FIELDS = build.sparse_fields(3, ([0, 2, 2, 3], [0, 3, 1]), order=[0, 1])
     DENSE: ClassVar[list[list[int]]] = [[7, 0, 0, 8], [0, 0, 0, 0], [0, 9, 0, 0]]
 
     def test_data_is_dense_and_stored_is_not(self) -> None:
@@ -280,14 +205,18 @@ class TestSparse:
     @pytest.mark.parametrize(
         ("fields", "error", "message"),
         [
-            (sparse_fields(3, (None, [0]), order=[0, 1]), tq.CorruptModelError, "no segments"),
-            (sparse_fields(3, ([0], None), order=[0, 1]), tq.CorruptModelError, "no indices"),
             (
-                sparse_fields(3, ([0, 2, 2, 3], [0, 9, 1]), order=[0, 1]),
+                build.sparse_fields(3, (None, [0]), order=[0, 1]),
+                tq.CorruptModelError,
+                "no segments",
+            ),
+            (build.sparse_fields(3, ([0], None), order=[0, 1]), tq.CorruptModelError, "no indices"),
+            (
+                build.sparse_fields(3, ([0, 2, 2, 3], [0, 9, 1]), order=[0, 1]),
                 tq.CorruptModelError,
                 "tensor 0 't': .*",
             ),
-            (sparse_fields(order=[]), tq.CorruptModelError, "tensor 0 't': .*"),
+            (build.sparse_fields(order=[]), tq.CorruptModelError, "tensor 0 't': .*"),
         ],
     )
     def test_what_is_broken_says_where(
@@ -309,7 +238,7 @@ class TestSparse:
             tensor.sparsity  # noqa: B018
 
     def test_a_small_file_makes_no_huge_array(self) -> None:
-        fields = sparse_fields(1, ([0, 1], [0]), order=[0, 1])
+        fields = build.sparse_fields(1, ([0, 1], [0]), order=[0, 1])
         tensor = sparse_tensor(np.array([7], np.int8), (1, 2**31 - 1), fields)
         with pytest.raises(tq.CorruptModelError, match="bytes"):
             tensor.data  # noqa: B018
@@ -337,7 +266,7 @@ def densified(tensor: tq.Tensor) -> NDArray[Any]:
         for one in sparsity.dimensions
     ]
     order, blocks = list(sparsity.traversal_order), list(sparsity.block_map)
-    fields = sparse_fields(*dimensions, order=order, blocks=blocks or None)
+    fields = build.sparse_fields(*dimensions, order=order, blocks=blocks or None)
     source = build.constant(np.array(tensor.stored), name="sparse", fields=fields)
     source.shape = tensor.shape
     graph = build.SubgraphSpec(

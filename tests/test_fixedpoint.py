@@ -78,6 +78,9 @@ class TestMultipliers:
         back = np.ldexp(multipliers.astype(np.float64), shifts - 31)
         assert (np.abs(back - values) <= values * 2.0**-31).all()
 
+    def test_no_number(self) -> None:
+        assert [part.shape for part in tq.quantize_multiplier([])] == [(0,), (0,)]
+
     def test_one_number_and_many(self) -> None:
         assert tq.quantize_multiplier(0.0) == (0, 0)
         found = tq.quantize_multiplier(np.array([[0.5, 0.25]]))
@@ -321,5 +324,8 @@ class TestWhatIsRefused:
             tq.activation_range(tq.TensorType.INT8, 0.5, 0, 4)
         with pytest.raises(tq.UnsupportedError, match="INT32 outputs"):
             tq.activation_range(tq.TensorType.INT32, 0.5, 0)
+        for scale in (0.0, -1.0, np.nan, np.inf):
+            with pytest.raises(tq.QuantizationError, match="expected a number above 0"):
+                tq.activation_range(tq.TensorType.INT8, scale, 0)
         with pytest.raises(tq.QuantizationError, match="past 32 bits"):
             tq.activation_range(tq.TensorType.INT8, 1e-12, 0, 3)

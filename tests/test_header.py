@@ -178,6 +178,26 @@ def test_numbers_that_are_hard_to_write(language: str, tmp_path: Path) -> None:
     assert ran(tmp_path, text, lines, language) == expected
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_edges(language: str, tmp_path: Path) -> None:
+    """A tensor called as the file is, one without values, NaN for a value."""
+    specs = [
+        TensorSpec("x", (1, 4), scale=0.5, zero_point=3),
+        constant(np.arange(3, dtype=np.int8), name="model"),
+        constant(np.empty((0, 2), np.int8), name="empty"),
+    ]
+    text = tq.c_header(
+        build.model(SubgraphSpec(specs, [0], [])), prefix="n", tensors=["model", "empty"],
+        include_model=True,
+    )  # fmt: skip
+    lines = [
+        'printf("%d %d\\n", N_MODEL_1_DATA_SIZE, N_EMPTY_DATA_SIZE);',
+        'printf("%.4s\\n", (const char *)n_model_data + 4);',
+        'printf("%d\\n", n_x_quantize(real("nan")));',
+    ]
+    assert ran(tmp_path, text, lines, language) == ["3 0", "TFL3", "3"]
+
+
 class TestWhatIsRefused:
     def test_a_pattern_that_matches_nothing(self) -> None:
         with pytest.raises(tq.UnsupportedError, match=r"no constant tensor has a name like 'z\*'"):
@@ -185,13 +205,30 @@ class TestWhatIsRefused:
 
     def test_floats_that_are_none(self) -> None:
         content = build.one(constant(np.array([np.inf], np.float32), name="f"))
-        with pytest.raises(tq.UnsupportedError, match="inf cannot be written"):
+        with pytest.raises(tq.UnsupportedError, match="tensor 0 'f': inf cannot be written"):
             tq.c_header(content, tensors=["*"])
 
     def test_complex_numbers(self) -> None:
         content = build.one(constant(np.array([1j], np.complex64), name="c"))
-        with pytest.raises(tq.UnsupportedError, match="C has no complex64"):
+        with pytest.raises(tq.UnsupportedError, match="tensor 0 'c': C has no complex64"):
             tq.c_header(content, tensors=["*"])
+
+    def test_a_scale_that_is_no_number(self) -> None:
+        with pytest.raises(tq.UnsupportedError, match="tensor 3 'y': nan cannot be written"):
+            tq.c_header(faults.dense(y=replace(faults.Y, scale=np.nan)))
+
+    def test_multipliers_out_of_all_proportion(self) -> None:
+        """Many operators that share weights of many scales."""
+        count = 2_000
+        w = constant(np.ones((count, 1), np.int8), np.ones(count), np.zeros(count), name="w")
+        x = TensorSpec("x", (1, 1), scale=0.5, zero_point=0)
+        y = TensorSpec("y", (1, count), scale=0.5, zero_point=0)
+        step = build.OperatorSpec(faults.OPERATORS.FULLY_CONNECTED, [0, 1, -1], [2])
+        content = build.model(SubgraphSpec([x, w, y], [0], [2], [step] * 3_000))
+        with pytest.raises(tq.CorruptModelError, match="the multipliers of operators overlap"):
+            tq.c_header(content, tensors=["w"])
+        with pytest.raises(tq.CorruptModelError, match="the scales of operators' tensors overlap"):
+            tq.check(content)
 
     def test_values_out_of_all_proportion(self) -> None:
         """Many tensors that share a buffer would make a text of thousands of times the file."""
@@ -207,7 +244,8 @@ class TestWhatIsRefused:
         text = tq.c_header(content, tensors=["w"])
         assert "_quantize" not in text
         assert "1099511627776LL" in text
-        assert "/* operator 0 FULLY_CONNECTED: tensor 3 'y' has scale 0.0 */" in text
+        why = "tensor 3 'y' has scale 0.0, expected a number above 0"
+        assert f"/* operator 0 FULLY_CONNECTED: {why} */" in text
 
 
 class TestCommand:

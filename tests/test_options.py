@@ -28,6 +28,7 @@ from tests.work import calls
 from tflite_quant import options as module
 from tflite_quant.layout import Kind
 from tflite_quant.options import Options, builtin_options, custom_options
+from tflite_quant.plain import model_data
 from tflite_quant.schema import layout_of
 
 UNIONS = {1: tflite.BuiltinOptions, 2: tflite.BuiltinOptions2}
@@ -829,3 +830,17 @@ def plain_flexbuffer(value: object) -> object:
     if isinstance(value, list):
         return [plain_flexbuffer(inner) for inner in value]
     return bytes(value) if isinstance(value, bytearray) else value
+
+
+def test_large_custom_options_of_one_operator_do_not_count_for_all() -> None:
+    sizes = [20_000] + [4] * 3_000
+    steps = [
+        build.OperatorSpec(
+            tflite.BuiltinOperator.CUSTOM, [0], [0], "c",
+            fields={"custom_options": lambda b, n=n: build.numbers(b, [7] * n, "<u1")},
+        )
+        for n in sizes
+    ]  # fmt: skip
+    model = tq.open(build.model(build.SubgraphSpec([build.TensorSpec()], (), (), steps)))
+    data = model_data(model, model.subgraphs)
+    assert len(data["subgraphs"][0]["operators"]) == len(sizes)

@@ -13,8 +13,7 @@ import tflite
 import tflite_quant as tq
 from conftest import FIXTURES, ROOT
 from tests import build
-from tests.build import OperatorSpec, SubgraphSpec, TensorSpec, constant
-from tests.test_elsewhere import external_model
+from tests.build import OperatorSpec, SubgraphSpec, TensorSpec, constant, external_model
 from tests.work import calls
 from tflite_quant.summary import Summary, summarize
 

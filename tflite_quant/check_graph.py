@@ -37,11 +37,9 @@ def _fixed(model: Model) -> set[tuple[int, int]]:
     walk = Walk(tensors_of(structure))
     for operation in operations_of(structure):
         walk.visit(operation)
-    flags = iter(walk.fixed)
     tensors = (tensor for subgraph in model.subgraphs for tensor in subgraph.tensors)
-    return {
-        (t.subgraph_index, t.index) for t, is_fixed in zip(tensors, flags, strict=True) if is_fixed
-    }
+    pairs = zip(tensors, walk.fixed, strict=True)
+    return {(tensor.subgraph_index, tensor.index) for tensor, is_fixed in pairs if is_fixed}
 
 
 def _dead(subgraph: Subgraph, named: set[tuple[int, int]]) -> Iterator[Finding]:

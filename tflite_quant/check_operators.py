@@ -10,19 +10,22 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .check_tensors import RANGES, Facts, facts_of, finding, numbers, place_of
+from .check_tensors import Facts, facts_of, finding, numbers, place_of
 from .check_weights import bias_findings, weight_findings
+from .columns import require_modest
 from .computation import CALLS, CONVERSIONS
 from .findings import Finding, Severity
 from .model import Model
 from .rules import RULES, Agreement, Domain, Each, Granularity, Operand, Product, Role, Rule
-from .schema import TensorType
+from .schema import INTEGER_RANGES, TensorType
 from .subgraph import Operator
 from .tensor import Tensor
 
-__all__ = ["operator_findings", "rule_of"]
+__all__ = ["operator_findings"]
 
 _NOTE, _WARNING, _ERROR = Severity.NOTE, Severity.WARNING, Severity.ERROR
+
+_NO_SCALES = np.empty(0, np.float32)
 
 _ROUNDING = 2.0**-21
 """Relative error of a scale that is the float32 product of two; a few units in the last place."""
@@ -82,35 +85,41 @@ class _Case(NamedTuple):
 
 
 def operator_findings(model: Model) -> Iterator[Finding]:
-    """Find where the operators of a model differ from the specification."""
+    """Find where the operators of a model differ from the specification.
+
+    Raises
+    ------
+    CorruptModelError
+        Operators share tensors of very many scales out of all proportion to the file.
+    """
     seen: set[object] = set()
-    for subgraph in model.subgraphs:
-        for operator in subgraph.operators:
-            found = rule_of(operator)
-            if found is None:
-                yield from _unspecified(operator)
-            else:
-                yield from _held(_Case(operator, *found, tuple(_uses(operator, found[0])), seen))
+    size = 0
+    for operator in (operator for graph in model.subgraphs for operator in graph.operators):
+        case = _case_of(operator, seen)
+        if case is None:
+            yield from _unspecified(operator)
+            continue
+        size += sum(use.facts.scales.nbytes for use in case.uses)
+        require_modest(model.structure.file, size, "the scales of operators' tensors")
+        yield from _held(case)
 
 
-def rule_of(operator: Operator) -> tuple[Rule, Domain] | None:
+def _case_of(operator: Operator, seen: set[object]) -> _Case | None:
     """Give the rule that holds for an operator, by the type of its first activation.
 
-    Returns
-    -------
-    (Rule, Domain) or None
-        None if it computes in float or on 8-bit values without a sign, or has no rule.
+    None if it computes in float or on 8-bit values without a sign, or has no rule.
     """
     for domain, rules in RULES.items():
         rule = rules.get(operator.name)
         if rule is None:
             continue
-        uses = [use for use in _uses(operator, rule) if _leads(use)]
-        if uses and uses[0].facts.type is TensorType.FLOAT32 and rule.forms:
+        uses = tuple(_uses(operator, rule))
+        leading = [use for use in uses if _leads(use)]
+        if leading and leading[0].facts.type is TensorType.FLOAT32 and rule.forms:
             # A QUANTIZE, of which the output tells.
-            uses = uses[1:]
-        if uses and uses[0].facts.type is uses[0].operand.types[0]:
-            return rule, domain
+            leading = leading[1:]
+        if leading and leading[0].facts.type is leading[0].operand.types[0]:
+            return _Case(operator, rule, domain, uses, seen)
     return None
 
 
@@ -203,7 +212,7 @@ def _unscaled(case: _Case, use: _Use) -> Iterator[Finding]:
         )
         expected = "the product of the scales of input and weights"
         yield case.find("TQ207", _WARNING, use, "no scale", expected, effect)
-    elif case.rescales and use.facts.type in RANGES:
+    elif case.rescales and use.facts.type in INTEGER_RANGES:
         found = f"{use.field} {use.index}, {use.facts.type.name}, without a scale"
         yield case.find("TQ101", None, use, found, "a scale and a zero point")
 
@@ -243,7 +252,7 @@ def _zero_points(case: _Case, use: _Use) -> Iterator[Finding]:
         return
     low, high = operand.zero_point
     is_checked = "zero_point" in operand.checks or _is_int16_to_int16(case)
-    if (low, high) == RANGES[use.facts.type] and not is_checked:
+    if (low, high) == INTEGER_RANGES[use.facts.type] and not is_checked:
         # What is outside the range of the type is found for the tensor.
         return
     outside = (zeros < low) | (zeros > high)
@@ -366,9 +375,6 @@ def _product_of(case: _Case, use: _Use) -> NDArray[np.float64] | None:
             return None
         result = result * float(scales[0])
     return result
-
-
-_NO_SCALES = np.empty(0, np.float32)
 
 
 def _values(case: _Case, use: _Use) -> Iterator[Finding]:

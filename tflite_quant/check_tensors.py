@@ -10,24 +10,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import CorruptModelError, TFLiteError
+from .errors import CorruptModelError, UnsupportedError
 from .findings import KINDS, Finding, Named, Severity
 from .model import Model
 from .quantization import Blockwise, MultiAxis, PerAxis, PerTensor
-from .schema import TensorType
+from .schema import INTEGER_RANGES, TensorType
 from .sparsity import DenseDimension
 from .subgraph import Operator, Subgraph
 from .tensor import Tensor
 
-__all__ = ["RANGES", "Facts", "facts_of", "finding", "numbers", "place_of", "tensor_findings"]
+__all__ = ["Facts", "facts_of", "finding", "numbers", "place_of", "tensor_findings"]
 
 _SMALLEST = np.finfo(np.float32).tiny
-
-RANGES = {
-    **{TensorType[f"INT{n}"]: (-(1 << n - 1), (1 << n - 1) - 1) for n in (2, 4, 8, 16, 32, 64)},
-    **{TensorType[f"UINT{n}"]: (0, (1 << n) - 1) for n in (4, 8, 16, 32, 64)},
-}
-"""The lowest and the highest value of each type of integers."""
 
 
 class Facts(NamedTuple):
@@ -106,7 +100,7 @@ def tensor_findings(model: Model) -> Iterator[Finding]:
     for subgraph in model.subgraphs:
         for tensor in subgraph.tensors:
             facts = facts_of(tensor)
-            if facts.type in RANGES:
+            if facts.type in INTEGER_RANGES:
                 yield from _parameters(tensor, facts)
             if tensor.is_constant:
                 yield from _contents(tensor, seen)
@@ -121,7 +115,7 @@ def _parameters(tensor: Tensor, facts: Facts) -> Iterator[Finding]:
         return
     yield from _scales(tensor, facts.scales)
     yield from _counts(tensor, facts)
-    low, high = RANGES[facts.type]
+    low, high = INTEGER_RANGES[facts.type]
     outside = (facts.zero_points < low) | (facts.zero_points > min(high, (1 << 63) - 1))
     if outside.any():
         found = f"zero point {numbers(facts.zero_points[outside])}"
@@ -195,19 +189,19 @@ def _counts(tensor: Tensor, facts: Facts) -> Iterator[Finding]:
 def _contents(tensor: Tensor, seen: set[object]) -> Iterator[Finding]:
     """Find bytes that do not fit; many tensors may share them, which are then decoded once."""
     try:
-        stored = tensor.stored
+        tensor.stored  # noqa: B018  # looking at it is what shows that it fits
         key = (place_of(tensor), tensor.shape)
         if tensor.type is TensorType.STRING and key not in seen:
             seen.add(key)
-            tensor.data  # noqa: B018  # what is decoded is what shows that it fits
-        if tensor.is_sparse and stored.size:
+            tensor.data  # noqa: B018
+        if tensor.is_sparse:
             yield from _blocks(tensor)
     except CorruptModelError as error:
         place = f"subgraph {tensor.subgraph_index}, tensor {tensor.index} {tensor.name!r}: "
         fault = str(error).removeprefix(place)
         yield finding("TQ301", None, tensor, f"this: {fault}", "bytes that fit")
-    except TFLiteError:
-        # Nothing is known of what the values should be.
+    except UnsupportedError:
+        # What cannot be read, since the type is not known or the file is not there, is no fault.
         return
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .check_tensors import RANGES, Facts, finding, numbers
+from .check_tensors import Facts, finding, numbers
 from .errors import TFLiteError
 from .findings import Finding
 from .rules import Operand
-from .schema import TensorType
+from .schema import INTEGER_RANGES, TensorType
 from .subgraph import Operator
 from .tensor import Tensor
 
@@ -56,35 +56,28 @@ def weight_findings(
     if channels is None:
         return
     top = operand.range[1]
-    # In int16, since int8 has no 128.
+    # In a wider type, since int8 has no 128.
     peaks = np.maximum(
         channels.max(axis=1).astype(np.int64), -channels.min(axis=1).astype(np.int64)
     )
-    yield from _zeros(operator, tensor, peaks, facts)
+    zeros = peaks == 0
+    if zeros.any():
+        found = _which(zeros, "only zeros")
+        yield finding("TQ501", None, tensor, found, "a value that is not zero", None, operator)
     unused = (peaks > 0) & (2 * peaks < top)
     if unused.any():
         found = _which(unused, f"no value beyond {int(peaks[unused].max())}")
         yield finding("TQ503", None, tensor, found, f"values up to {top}", None, operator)
-    crowded = _crowded(channels, peaks, top)
+    crowded = _crowded(channels, top)
     if crowded.any():
         found = _which(crowded, f"a tenth or more of the values at -{top} and {top}")
         yield finding("TQ502", None, tensor, found, "few values there", None, operator)
 
 
-def _zeros(
-    operator: Operator, tensor: Tensor, peaks: NDArray[np.int64], facts: Facts
-) -> Iterator[Finding]:
-    zeros = peaks == 0
-    if zeros.any():
-        zeros = zeros if facts.scales.size > 1 else np.ones(1, bool)
-        found = _which(zeros, "only zeros")
-        yield finding("TQ501", None, tensor, found, "a value that is not zero", None, operator)
-
-
-def _crowded(channels: NDArray[Any], peaks: NDArray[np.int64], top: int) -> NDArray[np.bool_]:
+def _crowded(channels: NDArray[Any], top: int) -> NDArray[np.bool_]:
     """Tell in which channels a tenth of the values is at the ends of the range."""
-    size = channels.shape[1]
-    crowded = np.zeros(peaks.size, bool)
+    count, size = channels.shape
+    crowded = np.zeros(count, bool)
     if size < _CROWD:
         return crowded
     at_ends = np.count_nonzero((channels >= top) | (channels <= -top), axis=1)
@@ -110,7 +103,7 @@ def bias_findings(
     values = _data(bias)
     if values is None or not values.size:
         return
-    low, high = RANGES[bias.type]
+    low, high = INTEGER_RANGES[bias.type]
     ends = (values.reshape(-1) <= low) | (values.reshape(-1) >= high)
     if ends.any():
         found = _which(ends, f"a value at the end of {bias.type.name}")
@@ -137,7 +130,7 @@ def _overflow(
     channels = None if data is None else _channels(data, axis)
     if channels is None or channels.shape[0] != values.size:
         return
-    low, high = (end - int(read.zero_points[0]) for end in RANGES[TensorType.INT8])
+    low, high = (end - int(read.zero_points[0]) for end in INTEGER_RANGES[TensorType.INT8])
     positive = np.maximum(channels, 0).sum(axis=1, dtype=np.float64)
     negative = np.minimum(channels, 0).sum(axis=1, dtype=np.float64)
     most = values + positive * max(high, 0) + negative * min(low, 0)
@@ -174,7 +167,7 @@ def _channels(data: NDArray[Any], axis: int | None) -> NDArray[Any] | None:
 
 
 def _which(channels: NDArray[np.bool_], what: str) -> str:
-    """Say of which channels something is true: 'channels 0, 3 and 5 more: only zeros'."""
+    """Say of which channels something is true: 'only zeros in channels 0, 3'."""
     if channels.size == 1:
         return what
     found = channels.nonzero()[0]

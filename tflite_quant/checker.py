@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from .check_graph import graph_findings
 from .check_operators import operator_findings
 from .check_tensors import tensor_findings
 from .columns import require_room
-from .findings import Finding, Report
+from .findings import Report
 from .model import Model, open
 from .source import Source
 from .structure import Structure
@@ -31,7 +29,8 @@ def check(model: Model | Source) -> Report:
     Raises
     ------
     TFLiteError, OSError
-        The model cannot be opened, or an operator's options are broken.
+        The model cannot be opened, an operator's options are broken, or tensors share scales out
+        of all proportion to the file.
 
     Examples
     --------
@@ -43,8 +42,9 @@ def check(model: Model | Source) -> Report:
         with open(model) as opened:
             return check(opened)
     _require_parameters_of_their_own(model.structure)
+    # A tensor may be the input of an operator twice.
     findings = (*tensor_findings(model), *operator_findings(model), *graph_findings(model))
-    return Report(model.name, tuple(sorted(_distinct(findings), key=lambda one: -one.severity)))
+    return Report(model.name, tuple(sorted(dict.fromkeys(findings), key=lambda one: -one.severity)))
 
 
 def _require_parameters_of_their_own(structure: Structure) -> None:
@@ -53,8 +53,3 @@ def _require_parameters_of_their_own(structure: Structure) -> None:
         vectors = structure.quantizations.vectors(name)
         size = int(vectors.lengths.sum()) * vectors.dtype.itemsize
         require_room(structure.file, size, f"the vectors '{name}'")
-
-
-def _distinct(findings: tuple[Finding, ...]) -> Iterator[Finding]:
-    """Leave out what is said twice: a tensor may be the input of an operator twice."""
-    return iter(dict.fromkeys(findings))

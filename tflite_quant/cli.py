@@ -1,7 +1,7 @@
 """The command `tflite-quant`, also `python -m tflite_quant`.
 
 Exit status 0, or 2 with one line on standard error for a bad file or a bad argument. `check` has 1,
-too: there are findings.
+too: there are findings that are bad enough.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_check(command: argparse.ArgumentParser) -> None:
     command.description = (
         "Hold models against the quantization specification. The exit status is 1 if there are "
-        "findings, 2 if a model cannot be read."
+        "findings as bad as --fail-on says, 2 if a model cannot be read."
     )
     command.add_argument(
         "models", metavar="MODEL", nargs="+", help="a .tflite file, or a folder of such"

@@ -13,6 +13,7 @@ before they go on in float64, so does this module: the last bit of a multiplier 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, overload
@@ -22,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .errors import QuantizationError, UnsupportedError
 from .quantization import PerAxis, PerTensor
-from .schema import TensorType
+from .schema import INTEGER_RANGES, TensorType
 from .subgraph import Operator
 from .tensor import Tensor
 
@@ -36,7 +37,7 @@ __all__ = [
 
 
 class Multiplier(NamedTuple):
-    """Real numbers as fixed-point ones, one for each channel, or one for all.
+    """Real numbers as fixed-point ones: one for each channel, or one for all where there is one.
 
     Attributes
     ----------
@@ -127,11 +128,9 @@ def quantize_multiplier(real: ArrayLike) -> tuple[Any, Any]:
     return multiplier, shift
 
 
-_RANGES = {
-    TensorType.UINT8: (0, 255),
-    TensorType.INT8: (-128, 127),
-    TensorType.INT16: (-32768, 32767),
-}
+_TYPES = (TensorType.UINT8, TensorType.INT8, TensorType.INT16)
+"""What kernels write that compute in integers."""
+
 _CLAMPS: Mapping[int, tuple[float | None, float | None]] = {
     0: (None, None), 1: (0.0, None), 2: (-1.0, 1.0), 3: (0.0, 6.0),
 }  # fmt: skip
@@ -164,20 +163,20 @@ def activation_range(
     UnsupportedError
         There is no such range of the type, or of the activation.
     QuantizationError
-        The scale is zero or no number, or so small that the range is past 32 bits.
+        The scale is not above 0 and finite, or so small that the range is past 32 bits.
 
     Examples
     --------
     >>> activation_range(TensorType.INT8, 0.05, -128, 3)
     (-128, -8)
     """
-    if type not in _RANGES:
+    if type not in _TYPES:
         raise UnsupportedError(f"{type.name} outputs have no range of their own")
     if activation not in _CLAMPS:
         raise UnsupportedError(f"fused activation {activation} is not computed in integers")
-    if not scale > 0:
-        raise QuantizationError(f"the output's scale is {scale}")
-    low, high = _RANGES[type]
+    if not 0 < scale < math.inf:
+        raise QuantizationError(f"the output's scale is {scale}, expected a number above 0")
+    low, high = INTEGER_RANGES[type]
     lowest, highest = _CLAMPS[activation]
     if lowest is not None:
         low = max(low, zero_point + _rounded(lowest, scale))
@@ -243,14 +242,15 @@ def _tensor(operator: Operator, field: str, index: int) -> Tensor:
 def _one(tensor: Tensor) -> tuple[np.float32, int]:
     """Give the scale and the zero point of a tensor that has one of each."""
     quantization = tensor.quantization
-    if tensor.type not in _RANGES or not isinstance(quantization, PerTensor):
+    if tensor.type not in _TYPES or not isinstance(quantization, PerTensor):
         raise QuantizationError(
             f"tensor {tensor.index} {tensor.name!r} is {tensor.type.name}, "
             f"{quantization.scheme}: expected 8 or 16 bits with one scale"
         )
-    if not 0 < quantization.scale < float("inf"):
+    if not 0 < quantization.scale < math.inf:
         raise QuantizationError(
-            f"tensor {tensor.index} {tensor.name!r} has scale {quantization.scale}"
+            f"tensor {tensor.index} {tensor.name!r} has scale {quantization.scale}, "
+            "expected a number above 0"
         )
     return np.float32(quantization.scale), quantization.zero_point
 
@@ -284,11 +284,10 @@ def _made(
 def _weighted(read: int, weights: int, axis: int | None) -> Callable[[Operator], Requantization]:
     """Give the way of operators that sum products with weights.
 
-    Per channel the effective scale is computed in float64; where there is one for all, as in
-    FULLY_CONNECTED, BATCH_MATMUL and all uint8 kernels, the scales of input and weights are
-    multiplied in float32. Source: google-ai-edge/LiteRT, tflite/kernels/kernel_util.cc,
-    PopulateConvolutionQuantizationParams and GetQuantizedConvolutionMultipler;
-    tflite/kernels/fully_connected.cc.
+    The effective scale is computed in float64, but in float32 first where FULLY_CONNECTED,
+    BATCH_MATMUL and the uint8 kernels have one for all. Source: google-ai-edge/LiteRT,
+    tflite/kernels/kernel_util.cc, PopulateConvolutionQuantizationParams and
+    GetQuantizedConvolutionMultipler; tflite/kernels/fully_connected.cc.
     """
 
     def derive(operator: Operator) -> Requantization:
@@ -296,7 +295,6 @@ def _weighted(read: int, weights: int, axis: int | None) -> Callable[[Operator],
         scale, zero = _one(source)
         out, _ = _one(_tensor(operator, "output", 0))
         scales, zeros, is_one = _of_weights(kernel, axis)
-        channels = kernel.shape[axis] if axis is not None and axis < len(kernel.shape) else 1
         is_alone = is_one and (
             axis is None or operator.name == "FULLY_CONNECTED" or source.type is TensorType.UINT8
         )
@@ -304,7 +302,6 @@ def _weighted(read: int, weights: int, axis: int | None) -> Callable[[Operator],
             effective = (scales * scale).astype(np.float64) / np.float64(out)
         else:
             effective = np.float64(scale) * scales.astype(np.float64) / np.float64(out)
-            effective = effective.repeat(channels) if is_one else effective
         offsets = {"input": -zero, "weights": -int(zeros[0]) if is_one else 0}
         return _made(operator, offsets, {"output": effective})
 

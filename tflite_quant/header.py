@@ -21,23 +21,18 @@ from numpy.typing import NDArray
 from .affine import are_exact
 from .columns import require_modest
 from .errors import QuantizationError, UnsupportedError
-from .fixedpoint import operator_requantization
+from .fixedpoint import Requantization, operator_requantization
 from .flatbuffer import File
 from .model import Model, open
 from .quantization import PerAxis, PerTensor
-from .schema import TensorType
+from .schema import INTEGER_RANGES, TensorType
 from .source import Source
-from .subgraph import Operator
 from .tensor import Tensor
 
 __all__ = ["c_header", "depfile", "write_if_changed"]
 
-_HELPED = {
-    TensorType.INT8: ("int8_t", -128, 127),
-    TensorType.UINT8: ("uint8_t", 0, 255),
-    TensorType.INT16: ("int16_t", -32768, 32767),
-}
-"""The types of which values are quantized and dequantized; their names in C, and their ends."""
+_HELPED = (TensorType.INT8, TensorType.UINT8, TensorType.INT16)
+"""The types of which values are quantized and dequantized."""
 
 _C_TYPES = {
     "i1": "int8_t", "i2": "int16_t", "i4": "int32_t", "i8": "int64_t",
@@ -47,7 +42,7 @@ _C_TYPES = {
 """Of numpy's types; float16 is given as its bits."""
 
 _LONGEST = 40
-"""Characters of a name; a C compiler need not look at more than 63."""
+"""Characters of a name behind the prefix."""
 
 
 def c_header(
@@ -80,7 +75,9 @@ def c_header(
     Raises
     ------
     UnsupportedError
-        A pattern matches nothing, or a tensor whose values cannot be written.
+        A pattern matches nothing, or a tensor has numbers that C cannot write.
+    CorruptModelError
+        A constant's bytes do not fit, or values are shared out of all proportion to the file.
     TFLiteError, OSError
         The model cannot be opened.
 
@@ -105,7 +102,8 @@ class _Names:
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix if prefix[0].isalpha() else f"m{prefix}"
-        self.taken: set[str] = set()
+        # What the file itself is called.
+        self.taken = {"model"}
 
     def of(self, name: str, index: int) -> str:
         """Make a name; the index is in it where the rest is not enough."""
@@ -142,25 +140,56 @@ def _lines(
     yield from (f"#ifndef {guard}", f"#define {guard}", "", "#include <stdint.h>", "")
     if chosen or include_model:
         yield from _alignment(names.prefix.upper())
+    written: set[Tensor] = set()
     for word, tensors in (("Input", graph.inputs), ("Output", graph.outputs)):
         for position, tensor in enumerate(dict.fromkeys(tensors)):
             yield f"/* {word} {position}: {_comment(tensor.name)}, {tensor.type.name} */"
-            # What is both has one name.
-            if word == "Input" or tensor not in graph.inputs:
-                yield from _end(tensor, own[tensor.index])
+            # What is input and output has one name.
+            if tensor not in written:
+                yield from _located(tensor, _end(tensor, own[tensor.index]))
+            written.add(tensor)
             yield ""
     for tensor in chosen:
-        yield from _constant(tensor, own[tensor.index], names.prefix)
+        yield from _located(tensor, _constant(tensor, own[tensor.index], names.prefix))
         yield ""
-    for operator in graph.operators:
-        if any(one in chosen for one in operator.inputs):
-            name = names.of(f"op_{operator.index}_{operator.name}", operator.index)
-            yield from _requantization(operator, name)
+    yield from _operators(model, set(chosen), names)
     if include_model:
         content = model.structure.file.memory
         yield from _array(f"{names.prefix}_model", "uint8_t", content, names.prefix)
         yield ""
     yield f"#endif /* {guard} */"
+
+
+class _UnwritableError(Exception):
+    """C cannot write a number; the message says which."""
+
+
+def _located(tensor: Tensor, lines: Iterator[str]) -> Iterator[str]:
+    """Pass lines on, and say of a number that cannot be written which tensor has it."""
+    try:
+        yield from lines
+    except _UnwritableError as error:
+        raise UnsupportedError(f"tensor {tensor.index} {tensor.name!r}: {error}") from None
+
+
+def _operators(model: Model, chosen: set[Tensor], names: _Names) -> Iterator[str]:
+    """Define what the operators compute with that have one of some tensors."""
+    size = 0
+    for operator in model.operators:
+        if chosen.isdisjoint(operator.inputs):
+            continue
+        name = names.of(f"op_{operator.index}_{operator.name}", operator.index)
+        try:
+            found = operator_requantization(operator)
+        except (UnsupportedError, QuantizationError) as error:
+            yield f"/* operator {operator.index} {operator.name}: {_comment(str(error))} */"
+        else:
+            # Operators may share weights of very many scales.
+            size += sum(one.multiplier.nbytes for one in found.multipliers.values())
+            require_modest(model.structure.file, size, "the multipliers of operators")
+            yield f"/* operator {operator.index} {operator.name} */"
+            yield from _requantization(found, name)
+        yield ""
 
 
 def _chosen(file: File, tensors: Sequence[Tensor], patterns: Sequence[str]) -> list[Tensor]:
@@ -207,8 +236,7 @@ def _end(tensor: Tensor, name: str) -> Iterator[str]:
     if shape:
         dimensions = ", ".join(map(str, shape))
         yield f"static const int32_t {name}_shape[{len(shape)}] = {{{dimensions}}};"
-    count = int(np.prod(shape, dtype=object)) if shape else 1
-    yield f"#define {upper}_COUNT {count}"
+    yield f"#define {upper}_COUNT {math.prod(shape)}"
     if tensor.nbytes is not None:
         yield f"#define {upper}_BYTES {tensor.nbytes}"
     quantization = tensor.quantization
@@ -228,7 +256,7 @@ def _can_be_helped(quantization: PerTensor) -> bool:
 
 def _helpers(tensor: Tensor, name: str) -> Iterator[str]:
     """Define the functions that quantize and dequantize one value."""
-    kind, low, high = _HELPED[tensor.type]
+    kind, (low, high) = _C_TYPES[tensor.dtype.str[1:]], INTEGER_RANGES[tensor.type]
     quantization, upper = tensor.quantization, name.upper()
     assert isinstance(quantization, PerTensor)
     zero = quantization.zero_point
@@ -252,11 +280,10 @@ def _constant(tensor: Tensor, name: str, prefix: str) -> Iterator[str]:
     values = tensor.data if tensor.is_sparse else tensor.stored
     kind = _C_TYPES.get(values.dtype.str[1:])
     if kind is None:
-        raise UnsupportedError(f"tensor {tensor.index} {tensor.name!r}: C has no {values.dtype}")
+        raise _UnwritableError(f"C has no {values.dtype}")
     if values.dtype.kind == "f" and values.dtype.itemsize == 2:
         values = values.view("<u2")
-    if values.size:
-        yield from _array(name, kind, values.reshape(-1), prefix)
+    yield from _array(name, kind, values.reshape(-1), prefix)
     match tensor.quantization:
         case PerTensor(scale, zero):
             yield f"#define {name.upper()}_SCALE {_real(scale, np.float32)}"
@@ -268,15 +295,8 @@ def _constant(tensor: Tensor, name: str, prefix: str) -> Iterator[str]:
                 yield from _array(f"{name}_zero_points", "int64_t", zeros, prefix, "")
 
 
-def _requantization(operator: Operator, name: str) -> Iterator[str]:
-    """Define what an operator computes its output with, if it does so in integers."""
-    try:
-        found = operator_requantization(operator)
-    except (UnsupportedError, QuantizationError) as error:
-        yield f"/* operator {operator.index} {operator.name}: {_comment(str(error))} */"
-        yield ""
-        return
-    yield f"/* operator {operator.index} {operator.name} */"
+def _requantization(found: Requantization, name: str) -> Iterator[str]:
+    """Define what an operator computes its output with."""
     for word, offset in found.offsets.items():
         yield f"#define {name.upper()}_{word.upper()}_OFFSET ({_whole(offset)})"
     yield f"#define {name.upper()}_LOWEST ({_whole(found.range[0])})"
@@ -284,15 +304,16 @@ def _requantization(operator: Operator, name: str) -> Iterator[str]:
     for word, (_, multiplier, shift) in found.multipliers.items():
         for part, values in (("multipliers", multiplier), ("shifts", shift)):
             yield from _array(f"{name}_{word}_{part}", "int32_t", values, "", "")
-    yield ""
 
 
 def _array(
     name: str, kind: str, values: NDArray[Any], prefix: str, ending: str = "_data"
 ) -> Iterator[str]:
-    """Define an array, and how many values it has."""
+    """Define how many values there are, and an array of them; C has none of no values."""
     align = f"{prefix.upper()}_ALIGN " if ending else ""
     yield f"#define {name.upper()}{ending.upper()}_SIZE {values.size}"
+    if not values.size:
+        return
     yield f"{align}static const {kind} {name}{ending}[{values.size}] = {{"
     for start in range(0, values.size, _LINE):
         yield f"  {', '.join(_written(values[start : start + _LINE]))},"
@@ -326,7 +347,7 @@ def _real(value: float, kind: type[np.floating[Any]]) -> str:
     """Write a number so that it reads back to the same bits."""
     number = kind(value)
     if not np.isfinite(number):
-        raise UnsupportedError(f"{number} cannot be written in C without <math.h>")
+        raise _UnwritableError(f"{number} cannot be written in C without <math.h>")
     text = f"{float(number):.{9 if kind is np.float32 else 17}g}"
     if not set(text) & set(".e"):
         text += ".0"

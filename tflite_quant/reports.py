@@ -6,12 +6,14 @@ version 2.1.0 (docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from .findings import KINDS, Finding, Kind, Named, Report
+from .subgraph import counted
 
 __all__ = ["Outcome", "json_data", "sarif_data", "text_lines"]
 
@@ -40,7 +42,8 @@ def text_lines(outcomes: Sequence[Outcome]) -> Iterator[str]:
     if len(outcomes) > 1:
         together = tuple(finding for report in reports for finding in report)
         clean = sum(not report.findings for report in reports)
-        yield f"{len(reports)} models, {clean} of them clean: {Report(None, together).summary}"
+        models = counted(tuple(reports), "model")
+        yield f"{models}, {clean} of them clean: {Report(None, together).summary}"
 
 
 def json_data(outcomes: Sequence[Outcome], version: str) -> dict[str, Any]:
@@ -146,5 +149,6 @@ def _result(path: str, finding: Finding, rule: int) -> dict[str, Any]:
 
 def _file(path: str) -> dict[str, Any]:
     where = Path(path)
-    uri = where.as_uri() if where.is_absolute() else quote(where.as_posix())
+    # As bytes, since a name need not be text.
+    uri = where.as_uri() if where.is_absolute() else quote(os.fsencode(where.as_posix()))
     return {"artifactLocation": {"uri": uri}}

@@ -19,7 +19,7 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import NamedTuple
 
-from .schema import TensorType
+from .schema import INTEGER_RANGES, TensorType
 
 __all__ = [
     "RULES",
@@ -256,10 +256,6 @@ FLOAT32, BOOL = TensorType.FLOAT32, TensorType.BOOL
 INT8, INT16, INT32, INT64 = (
     TensorType.INT8, TensorType.INT16, TensorType.INT32, TensorType.INT64,
 )  # fmt: skip
-_RANGES = {
-    type: (-1 << (bits - 1), (1 << (bits - 1)) - 1)
-    for type, bits in ((INT8, 8), (INT16, 16), (INT32, 32), (INT64, 64))
-}
 _ZERO = (0, 0)
 
 PER_TENSOR, PER_AXIS, EITHER = Granularity.PER_TENSOR, Granularity.PER_AXIS, Granularity.EITHER
@@ -268,8 +264,10 @@ SAME, SAME_IN_DEBUG, SAME_CHECKED = (
 )  # fmt: skip
 
 # Activations of 8 and 16 bits; Z: the kernel checks the zero point.
-X8 = Operand(Role.ACTIVATION, (INT8,), _RANGES[INT8], PER_TENSOR, zero_point=_RANGES[INT8])
-X16 = Operand(Role.ACTIVATION, (INT16,), _RANGES[INT16], PER_TENSOR, zero_point=_ZERO)
+X8 = Operand(
+    Role.ACTIVATION, (INT8,), INTEGER_RANGES[INT8], PER_TENSOR, zero_point=INTEGER_RANGES[INT8]
+)
+X16 = Operand(Role.ACTIVATION, (INT16,), INTEGER_RANGES[INT16], PER_TENSOR, zero_point=_ZERO)
 X8Z, X16Z = X8.checked("zero_point"), X16.checked("zero_point")
 
 # What is not quantized.
@@ -290,7 +288,7 @@ def fixed(
 
 def weight(axis: int | None, type: TensorType = INT8, top: int | None = None) -> Operand:
     """Give weights, symmetric about 0: along an axis, or with one scale."""
-    top = _RANGES[type][1] if top is None else top
+    top = INTEGER_RANGES[type][1] if top is None else top
     granularity = PER_TENSOR if axis is None else PER_AXIS
     return Operand(
         Role.WEIGHT, (type,), (-top, top), granularity, axis is not None, axis, zero_point=_ZERO
@@ -303,7 +301,7 @@ def bias(
     """Give a bias, whose scale is the product of the scales of two inputs."""
     axis = None if granularity is PER_TENSOR else 0
     return Operand(
-        Role.BIAS, types, _RANGES[types[0]], granularity, axis is not None, axis,
+        Role.BIAS, types, INTEGER_RANGES[types[0]], granularity, axis is not None, axis,
         zero_point=_ZERO, product=Product(inputs),
     )  # fmt: skip
 
@@ -370,7 +368,7 @@ def _lstm(operator: str, kernel: str, check: str) -> Rule:
     )  # fmt: skip
     results = (
         *[Intermediate("layer_norm", INT16, _ZERO)] * 4,
-        Intermediate("projection", INT8, _RANGES[INT8]),
+        Intermediate("projection", INT8, INTEGER_RANGES[INT8]),
     )
     return rule(
         operator, inputs, (X8,), 2, CONVERTER, kernel, QUANTIZER,

@@ -263,6 +263,13 @@ class TensorType(IntEnum):
         return unknown
 
 
+INTEGER_RANGES: dict[TensorType, tuple[int, int]] = {
+    **{TensorType[f"INT{n}"]: (-(1 << n - 1), (1 << n - 1) - 1) for n in (2, 4, 8, 16, 32, 64)},
+    **{TensorType[f"UINT{n}"]: (0, (1 << n) - 1) for n in (4, 8, 16, 32, 64)},
+}
+"""The lowest and the highest value of each type of integers."""
+
+
 def _names(cls: type) -> dict[int, str]:
     return {value: name for name, value in vars(cls).items() if not name.startswith("_")}
 

@@ -252,18 +252,20 @@ class Operator:
 
     @property
     def _options_place(self) -> tuple[int, ...]:
-        """Where the options lie; operators may share them."""
+        """Where options lie that are not in the operator's own table: several may share them."""
         tables, row = self._tables, self._row
-        references = [
-            int(tables.references(field)[row]) for field in ("builtin_options", "builtin_options2")
-        ]
-        return (*references, int(tables.number("large_custom_options_offset", row)))
+        references = (
+            tables.references(name)[row] for name in ("builtin_options", "builtin_options2")
+        )
+        numbers = ("large_custom_options_offset", "large_custom_options_size")
+        return (*map(int, references), *(int(tables.number(name, row)) for name in numbers))
 
     def _options_size(self) -> int:
-        """Give the bytes of the vectors and strings in the options, and of large custom ones."""
+        """Give the bytes of the vectors and strings in them."""
         try:
             values = [v for v in self.options.values() if isinstance(v, tuple | bytes | str)]
-            return sum(map(len, values)) + self.custom_data.size
+            large = self._tables.number("large_custom_options_offset", self._row) > 1
+            return sum(map(len, values)) + (self.custom_data.size if large else 0)
         except CorruptModelError:
             # What is broken is not shown.
             return 0
@@ -289,8 +291,8 @@ def require_modest_options(subgraphs: Iterable[Subgraph]) -> None:
             if place not in sizes:
                 sizes[place] = operator._options_size()
             total += sizes[place]
-    if sizes:
-        require_modest(operator._access.structure.file, total, "the options of operators")
+            file = operator._access.structure.file
+            require_modest(file, total, "the options of operators")
 
 
 def counted(things: tuple[object, ...], word: str) -> str:

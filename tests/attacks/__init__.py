@@ -19,7 +19,6 @@ import tflite_quant as tq
 from tests import build, faults
 from tests.build import OperatorSpec, SubgraphSpec, TensorSpec, constant
 from tests.mutation import spots
-from tests.test_elsewhere import external_model
 from tflite_quant import plain
 
 __all__ = ["ATTACKS", "FOLDER", "Attack"]
@@ -87,35 +86,20 @@ def calls_itself() -> bytes:
 
 def elsewhere(file: str) -> bytes:
     """Build a model with values in another file."""
-    return external_model((5, 0, 0, 12, None), groups=(file,))
+    return build.external_model((5, 0, 0, 12, None), groups=(file,))
+
+
+def many_channels() -> bytes:
+    """Build a convolution whose weights have one scale, and are not there for 2**31 channels."""
+    x = TensorSpec("x", (1, 1, 1, 1), scale=0.5, zero_point=0)
+    return faults.operator("CONV_2D", [x, replace(x, shape=(2**31 - 1, 1, 1, 1))], [x])
 
 
 def sparse(segments: list[int], indices: list[int], size: int = 4) -> bytes:
     """Build a matrix of 3 rows whose columns are compressed."""
-
-    def vector(b: build.Builder, values: list[int]) -> int:
-        return build.table(b, "Int32Vector", values=build.numbers(b, values, "<i4"))
-
-    def write(b: build.Builder) -> int:
-        columns = build.table(
-            b,
-            "DimensionMetadata",
-            format=1,
-            array_segments_type=1,
-            array_segments=vector(b, segments),
-            array_indices_type=1,
-            array_indices=vector(b, indices),
-        )
-        rows = build.table(b, "DimensionMetadata", format=0, dense_size=3)
-        return build.table(
-            b,
-            "SparsityParameters",
-            traversal_order=build.numbers(b, [0, 1], "<i4"),
-            dim_metadata=build.references(b, [rows, columns]),
-        )
-
+    fields = build.sparse_fields(3, (segments, indices), order=[0, 1])
     values = np.arange(len(indices), dtype=np.int8)
-    return build.one(TensorSpec("s", (3, size), data=values, fields={"sparsity": write}))
+    return build.one(TensorSpec("s", (3, size), data=values, fields=fields))
 
 
 def flexbuffer_bomb(levels: int = 24) -> bytes:
@@ -223,6 +207,9 @@ ATTACKS: Mapping[str, Attack] = {
     "scales_that_do_not_fit": Attack(
         build.one(constant(np.arange(4, dtype=np.int8), [1.0] * 3, [0] * 3)), real, QUANTIZATION,
         "3 scales",
+    ),
+    "channels_that_nothing_backs": Attack(
+        many_channels(), lambda m: tq.operator_requantization(m.operators[0]), None
     ),
     "flexbuffer_bomb": Attack(
         flexbuffer_bomb(), lambda m: m.operators[0].custom_options, CORRUPT, "shared so much"
