@@ -128,7 +128,7 @@ def drawn(section: Section) -> Table:
     """Draw a section as a table."""
     titles = list(dict.fromkeys(title for _, row in section.rows for title in row))
     table = Table()
-    table.add_column(section.title, overflow="fold", min_width=20)
+    table.add_column(section.title, overflow="fold")
     for title in titles:
         table.add_column(title, justify="right")
     for name, row in section.rows:
