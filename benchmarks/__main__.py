@@ -127,8 +127,9 @@ def whole(model: Path) -> Iterator[tuple[str, dict[str, float]]]:
 def drawn(section: Section) -> Table:
     """Draw a section as a table."""
     titles = list(dict.fromkeys(title for _, row in section.rows for title in row))
-    table = Table()
-    table.add_column(section.title, overflow="fold")
+    # Without padding, so that the widest fits in 80 columns.
+    table = Table(title=section.title, padding=0)
+    table.add_column()
     for title in titles:
         table.add_column(title, justify="right")
     for name, row in section.rows:

@@ -25,7 +25,6 @@ from tests.oracle import quiet
 __all__ = ["Case", "cases", "few", "measured"]
 
 SHAPE = (2048, 4096)
-FLOAT = np.dtype(np.float32)
 
 
 class Case(NamedTuple):
@@ -68,7 +67,6 @@ def blocks(r: np.random.Generator, size: int = 32) -> Case:
     """Give int4 values of which every 32 in a row share a scale."""
     data = r.integers(0, 256, (SHAPE[0], SHAPE[1] // 2)).astype(np.uint8)
     scales = r.uniform(0.001, 0.1, (SHAPE[0], SHAPE[1] // size)).astype(np.float16)
-
     spec = build.TensorSpec("q", SHAPE, tflite.TensorType.INT4, data, details=build.blockwise(size))
     tensor = tq.open(build.one(spec, build.constant(scales, name="s"))).tensors[0]
     wide = scales.astype(np.float32).repeat(size, 1)
