@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .columns import Vectors
+from .columns import Vectors, split
 from .extensions import BLOCKWISE, MULTI_AXIS
 from .quantization import Blockwise, Quantization
 from .schema import TensorType
@@ -82,12 +82,14 @@ def tensor_details(
     tensors = structure.tensors
     rows = slice(*structure.tensor_bounds[subgraph : subgraph + 2].tolist())
     shapes = tensors.vectors("shape").at(rows)
+    scales, zeros, axes = _parameters(structure, structure.quantization_rows[rows])
+    vectors = (shapes, _signatures(structure, rows, shapes), zeros, scales)
     columns = zip(
         tensors.strings("name", rows),
-        shapes.split(_INT32),
-        _signatures(structure, rows, shapes).split(_INT32),
         tensors.numbers("type", rows).tolist(),
-        *_parameters(structure, structure.quantization_rows[rows]),
+        *split(vectors, (_INT32, _INT32, _INT32, _FLOAT32)),
+        axes.tolist(),
+        ((scales.lengths == 1) & (zeros.lengths == 1)).tolist(),
         strict=True,
     )
     details = [
@@ -106,7 +108,7 @@ def tensor_details(
             },
             "sparsity_parameters": {},
         }
-        for index, (name, shape, signature, type, scales, zeros, axis, is_pair) in enumerate(
+        for index, (name, type, shape, signature, zeros, scales, axis, is_pair) in enumerate(
             columns
         )
     ]
@@ -196,8 +198,10 @@ def _signatures(structure: Structure, rows: slice, shapes: Vectors) -> Vectors:
     return signatures.where((signatures.lengths != 0) & ~constant, shapes)
 
 
-def _parameters(structure: Structure, places: NDArray[np.int64]) -> _Parameters:
-    """Give the scales, the zero points and the axis of each tensor, and if there is one of each.
+def _parameters(
+    structure: Structure, places: NDArray[np.int64]
+) -> tuple[Vectors, Vectors, NDArray[np.int64]]:
+    """Give the scales, the zero points and the axis of each tensor.
 
     Where there are no scales, LiteRT takes zero points and axis for absent, too. Its zero points
     are int32: of a file's 64 bits it keeps the lower half.
@@ -208,39 +212,16 @@ def _parameters(structure: Structure, places: NDArray[np.int64]) -> _Parameters:
     ----------
     structure : Structure
     places : ndarray of int64, shape (tensors,)
-        The row in `quantizations` of each tensor, rising, -1 for none.
+        The row in `quantizations` of each tensor, -1 for none.
     """
-    own = places[places >= 0]
-    first, last = (int(own[0]), int(own[-1])) if own.size else (0, -1)
-    rows, tables = slice(first, last + 1), structure.quantizations
-    scales, zeros = tables.vectors("scale").at(rows), tables.vectors("zero_point").at(rows)
-    having = scales.lengths != 0
+    tables = structure.quantizations
+    scales, zeros = tables.vectors("scale"), tables.vectors("zero_point")
+    axes, having = tables.numbers("quantized_dimension"), scales.lengths != 0
     if structure.details is not None:
         # Whose parameters are tensors has none of these.
-        having &= ~np.isin(structure.details.kinds[rows], (BLOCKWISE, MULTI_AXIS))
-        scales = scales.where(having)
-    zeros = zeros.where(having)
-    columns: _Parameters = (
-        scales.split(_FLOAT32),
-        zeros.split(_INT32),
-        (tables.numbers("quantized_dimension", rows) * having).tolist(),
-        ((scales.lengths == 1) & (zeros.lengths == 1)).tolist(),
-    )
-    return columns if own.size == places.size else _spread(columns, places - first)
-
-
-_Parameters = tuple[list[NDArray[Any]], list[NDArray[Any]], list[int], list[bool]]
-
-
-def _spread(columns: _Parameters, rows: NDArray[np.int64]) -> _Parameters:
-    """Give each tensor the parameters of its row; those without a table have a negative one."""
-    scales, zeros, axes, are_pairs = columns
-    scales, zeros = [*scales, np.empty(0, _FLOAT32)], [*zeros, np.empty(0, _INT32)]
-    axes, are_pairs = [*axes, 0], [*are_pairs, False]
-    chosen = np.where(rows < 0, -1, rows).tolist()
-    return (
-        [scales[row] for row in chosen],
-        [zeros[row] for row in chosen],
-        [axes[row] for row in chosen],
-        [are_pairs[row] for row in chosen],
-    )
+        having &= ~np.isin(structure.details.kinds, (BLOCKWISE, MULTI_AXIS))
+    if not having.any():
+        nothing = np.zeros(places.size, np.int64)
+        return scales.of(nothing, nothing), zeros.of(nothing, nothing), nothing
+    own = having[places] & (places >= 0)
+    return scales.at(places).where(own), zeros.at(places).where(own), axes[places] * own

@@ -202,10 +202,10 @@ def read_external(file: File, model: Table, tensors: Tables) -> External | None:
         return None
     groups = [
         read_table(file, schema.EXTERNAL_BUFFER_GROUP, position, f"external buffer group {index}")
-        for index, position in enumerate(model.children("external_buffer_groups").tolist())
+        for index, position in enumerate(model.children("external_buffer_groups"))
     ]
     buffers: dict[int, Table] = {}
-    for index, position in enumerate(model.children("external_buffers").tolist()):
+    for index, position in enumerate(model.children("external_buffers")):
         place = f"external buffer {index}"
         table = read_table(file, schema.EXTERNAL_BUFFER, position, place)
         if table.number("group") >= len(groups):

@@ -17,13 +17,14 @@ Tables of which a model has thousands are read many at once, by `columns`.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import CorruptModelError
-from .layout import Field, Layout, Shape, Stack, shape, stack
+from .layout import Layout, Shape, Stack, shape, stack
 
 __all__ = ["File", "Positions", "Table", "field_fault", "read_table", "shape_at"]
 
@@ -32,8 +33,9 @@ Positions = NDArray[np.int64]
 _INT32 = struct.Struct("<i")
 _UINT16 = struct.Struct("<H")
 _UINT32 = struct.Struct("<I")
-_U2, _U4 = np.dtype("<u2"), np.dtype("<u4")
+_U4, _I4 = np.dtype("<u4"), np.dtype("<i4")
 _TWO_WORDS = np.arange(2)
+_NEAR = 32
 _LONGEST = 1024
 """No field of any schema has its entry past this; a vtable may be long, and many may overlap."""
 
@@ -47,14 +49,14 @@ class File:
         The whole file, read-only. Nothing is copied from it.
     """
 
-    __slots__ = ("memory", "size", "text", "u2", "u4")
+    __slots__ = ("i4", "memory", "size", "text", "u4")
 
     def __init__(self, memory: NDArray[np.uint8]) -> None:
         self.memory = memory
         self.size = memory.size
         self.text = memory.data
-        self.u2: NDArray[np.uint16] = memory[: self.size & ~1].view(_U2)
         self.u4: NDArray[np.uint32] = memory[: self.size & ~3].view(_U4)
+        self.i4: NDArray[np.int32] = self.u4.view(_I4)
 
     def numbers(self, positions: Positions, dtype: np.dtype[Any]) -> NDArray[Any]:
         """Gather the numbers of 1, 4 or 8 bytes at these positions, which have been checked.
@@ -79,16 +81,47 @@ class File:
         """Decode UTF-8; bytes that are not UTF-8 are shown as escapes, not lost."""
         return str(self.text[start : start + length], "utf-8", "backslashreplace")
 
+    def strings(self, starts: Positions, lengths: NDArray[np.int64]) -> list[str]:
+        """Decode many strings, like `string`."""
+        strings = self.characters(starts, lengths)
+        if "".join(strings).isascii():
+            return strings
+        return [str(s.encode("latin-1"), "utf-8", "backslashreplace") for s in strings]
+
+    def characters(self, starts: Positions, lengths: NDArray[np.int64]) -> list[str]:
+        """Give the bytes of many strings as a character each, whatever they encode.
+
+        Where strings lie near one another, as most converters write them, to cut them out of one
+        takes half the time.
+        """
+        if not starts.size:
+            return []
+        first, ends = int(starts.min()), starts + lengths
+        size = int(ends.max()) - first
+        if size > _LONGEST + _NEAR * int(lengths.sum()):
+            pairs = zip(starts.tolist(), ends.tolist(), strict=True)
+            return [str(self.text[start:end], "latin-1") for start, end in pairs]
+        whole = str(self.text[first : first + size], "latin-1")
+        pairs = zip((starts - first).tolist(), (ends - first).tolist(), strict=True)
+        return [whole[start:end] for start, end in pairs]
+
     def followed(self, places: Positions) -> Positions:
         """Give where the references at these places lead; the places have been checked."""
         positions: Positions = places + self.u4[places >> 2]
         return positions
 
-    def references(self, start: int, count: int) -> Positions:
-        """Give the positions of the tables that a vector refers to, which has been checked."""
-        places: Positions = np.arange(start, start + 4 * count, 4, dtype=np.int64)
-        places += self.u4[start >> 2 : (start >> 2) + count]
-        return places
+    def references(self, extents: Sequence[tuple[int, int]]) -> Positions:
+        """Give the positions of the tables that vectors refer to, which have been checked.
+
+        Parameters
+        ----------
+        extents : sequence of (int, int)
+            Of each vector where its elements begin, and how many there are.
+        """
+        places: Positions = np.concatenate(
+            [np.arange(start, start + 4 * count, 4, dtype=np.int64) for start, count in extents]
+        )
+        return self.followed(places)
 
 
 def shape_at(file: File, stack: Stack, layout: int, vtable: int) -> Shape | str:
@@ -127,21 +160,23 @@ class Table:
 
     def vector(self, name: str) -> NDArray[Any]:
         """Give a vector, empty if it is absent: a read-only view."""
-        return self.file.view(*self._extent(name), self.layout.field(name).dtype)
+        return self.file.view(*self.extent(name), self.layout.field(name).dtype)
 
     def count(self, name: str) -> int:
         """Say how many elements a vector has."""
-        return self._extent(name)[1]
+        return self.extent(name)[1]
 
     def string(self, name: str) -> str | None:
         """Give a string, or None."""
-        return self.file.string(*self._extent(name)) if name in self.fields else None
+        return self.file.string(*self.extent(name)) if name in self.fields else None
 
-    def children(self, name: str) -> Positions:
+    def children(self, name: str) -> list[int]:
         """Give the positions of the tables in a vector of tables; they are not checked."""
-        return self.file.references(*self._extent(name))
+        start, count = self.extent(name)
+        words = self.file.u4[start >> 2 : (start >> 2) + count].tolist()
+        return [start + 4 * index + word for index, word in enumerate(words)]
 
-    def _extent(self, name: str) -> tuple[int, int]:
+    def extent(self, name: str) -> tuple[int, int]:
         """Give where the elements of a vector or string begin, and how many there are."""
         if name not in self.fields:
             return 4, 0
@@ -184,7 +219,7 @@ def read_table(file: File, layout: Layout, position: int, place: str) -> Table:
     if isinstance(one, str):
         refuse(vtable, one)
     if one.unaligned is not None or position + one.extent > file.size:
-        refuse(*field_fault(one, rows.fields[0], position))
+        refuse(*field_fault(one, position))
     fields = {}
     for offset, name, element_width in one.present:
         at = position + offset
@@ -203,10 +238,10 @@ def position_fault(what: str, position: int, last: int) -> str:
     return f"{what} is not aligned" if position <= last else f"{what} is past the end of the file"
 
 
-def field_fault(one: Shape, fields: list[Field], position: int) -> tuple[int, str]:
+def field_fault(one: Shape, position: int) -> tuple[int, str]:
     """Say what is wrong with where a field lies in a table of a shape that does not fit, where."""
     if one.unaligned is not None:
-        row, fault = one.unaligned, "is not aligned"
+        name, fault = one.unaligned, "is not aligned"
     else:
-        row, fault = int(one.offsets.argmax()), "is past the end of the file"
-    return position + int(one.offsets[row]), f"'{fields[row].name}' {fault}"
+        name, fault = max(one.fields, key=one.fields.__getitem__), "is past the end of the file"
+    return position + one.fields[name], f"'{name}' {fault}"

@@ -83,42 +83,23 @@ class Layout:
         return self._by_name[name]
 
 
-_ROWS = ((Kind.VECTOR, Kind.STRING), (Kind.TABLE,), (Kind.NUMBER,))
-_NO_FIELD = Field("", Kind.STRING, 1 << 16)
-"""Stands where a layout has no field; its entry is past the end of every vtable."""
-
-
 class Stack:
-    """Several layouts beside one another: a row per field, a column per layout.
-
-    The rows are the vectors and strings, then the other references, then the numbers; a layout
-    that has fewer of a kind than another has rows that are always absent.
+    """Several layouts beside one another: of each, a row of its references.
 
     Attributes
     ----------
-    fields : list of list of Field
-        For each layout, the field of each row.
-    rows : list of dict
-        For each layout, the row of each field by name.
-    vectors, references : int
-        How many rows are vectors and strings; how many are references of any kind.
-    element_widths : ndarray of int64, shape (vectors, layouts)
-        The bytes of one element of each vector or string.
+    layouts : tuple of Layout
+    shift : int
+        A row has 1 << shift places; a layout that has fewer references leaves some empty.
+    places : list of dict
+        For each layout, the place of each reference in the row, by name.
     """
 
     def __init__(self, layouts: tuple[Layout, ...]) -> None:
-        by_kind = [
-            [[f for f in lay.fields if f.kind in kinds] for lay in layouts] for kinds in _ROWS
-        ]
-        heights = [max(map(len, columns)) for columns in by_kind]
-        self.vectors, self.references = heights[0], heights[0] + heights[1]
-        self.fields: list[list[Field]] = [[] for _ in layouts]
-        for height, columns in zip(heights, by_kind, strict=True):
-            for column, fields in enumerate(columns):
-                self.fields[column] += fields + [_NO_FIELD] * (height - len(fields))
-        self.rows = [{field.name: row for row, field in enumerate(c)} for c in self.fields]
-        widths = [[field.element_width for field in c[: self.vectors]] for c in self.fields]
-        self.element_widths = np.array(widths, np.int64).T
+        self.layouts = layouts
+        names = [[f.name for f in lay.fields if f.kind is not Kind.NUMBER] for lay in layouts]
+        self.shift = max(max(map(len, names), default=0) - 1, 0).bit_length()
+        self.places = [{name: place for place, name in enumerate(own)} for own in names]
 
 
 class Shape(NamedTuple):
@@ -126,21 +107,27 @@ class Shape(NamedTuple):
 
     Attributes
     ----------
-    offsets : ndarray of int64, shape (rows,)
-        Where in a table the field of each row lies, 0 if it is absent.
+    layout : Layout
+    fields : dict of str to int
+        Where in a table those fields lie that are there.
     present : tuple of (int, str, int)
-        Of those that are there offset, name, and the bytes of an element of what it refers to:
-        0 for a table, -1 for a number, which refers to nothing.
+        Of the same offset, name, and the bytes of an element of what it refers to: 0 for a table,
+        -1 for a number, which refers to nothing.
+    references : ndarray of int32, shape (1 << shift,)
+        For each place in a row of references, how far into the table it lies (lower 16 bits), and
+        the bytes of an element (the others); 0 where there is none.
     extent : int
         How many bytes from the table's start its last field ends.
-    unaligned : int or None
-        The row of a field that does not lie where its width asks for.
+    unaligned : str or None
+        A field that does not lie where its width asks for.
     """
 
-    offsets: NDArray[np.int64]
+    layout: Layout
+    fields: dict[str, int]
     present: tuple[tuple[int, str, int], ...]
+    references: NDArray[np.int32]
     extent: int
-    unaligned: int | None
+    unaligned: str | None
 
 
 @lru_cache(maxsize=4096)
@@ -156,15 +143,22 @@ def shape(stack: Stack, layout: int, vtable: bytes) -> Shape:
         From the vtable's start; entries past their end are absent.
     """
     entries = np.frombuffer(vtable[: len(vtable) & ~1], "<u2").tolist()
-    fields = stack.fields[layout]
-    slots = [field.entry >> 1 for field in fields]
-    offsets = [entries[slot] if slot < len(entries) else 0 for slot in slots]
-    pairs = [(at, field) for at, field in zip(offsets, fields, strict=True) if at]
-    present = tuple((at, field.name, field.element_width) for at, field in pairs)
+    slots = [(field, field.entry >> 1) for field in stack.layouts[layout].fields]
+    pairs = [(entries[slot], f) for f, slot in slots if slot < len(entries) and entries[slot]]
+    references = np.zeros(1 << stack.shift, np.int32)
+    for at, field in pairs:
+        if field.kind is not Kind.NUMBER:
+            references[stack.places[layout][field.name]] = at + (field.element_width << 16)
     # 8-byte numbers are only 4-aligned where a builder wrote no padding before them.
-    unaligned = [row for row, at in enumerate(offsets) if at % min(fields[row].width, 4)]
-    extent = max((at + field.width for at, field in pairs), default=0)
-    return Shape(np.array(offsets, np.int64), present, extent, unaligned[0] if unaligned else None)
+    unaligned = [field.name for at, field in pairs if at % min(field.width, 4)]
+    return Shape(
+        stack.layouts[layout],
+        {field.name: at for at, field in pairs},
+        tuple((at, field.name, field.element_width) for at, field in pairs),
+        references,
+        max((at + field.width for at, field in pairs), default=0),
+        unaligned[0] if unaligned else None,
+    )
 
 
 @lru_cache(maxsize=64)

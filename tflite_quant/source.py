@@ -90,12 +90,17 @@ _SMALL = 1 << 20
 
 def _load_path(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     with open(path, "rb", buffering=0) as file:
-        if os.fstat(file.fileno()).st_size > _SMALL:
+        size = os.fstat(file.fileno()).st_size
+        if size > _SMALL:
             # Some file systems cannot map files.
             with contextlib.suppress(OSError, ValueError):
                 mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
                 return np.frombuffer(mapped, np.uint8)
-        return _view(file.read())
+        content = file.read(size)
+        if not size or len(content) < size:
+            # Pipes and the like have no size; the system may also give less than it is asked for.
+            content += file.read()
+        return np.frombuffer(content, np.uint8)
 
 
 def _view(

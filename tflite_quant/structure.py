@@ -7,6 +7,7 @@ on a structure meets no offset, and no index that leads nowhere.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from itertools import accumulate
 from typing import NamedTuple, NoReturn
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import schema
-from .columns import Group, Tables, read_tables, require_modest
+from .columns import Group, Inner, Place, Tables, read_tables, require_modest
 from .errors import CorruptModelError
 from .extensions import (
     BLOCKWISE,
@@ -101,17 +102,11 @@ def read_structure(file: File) -> Structure:
     model = read_table(file, schema.MODEL, root, "the model")
     subgraphs = _few(model, "subgraphs", schema.SUBGRAPH, "subgraph")
     signatures = _few(model, "signature_defs", schema.SIGNATURE_DEF, "signature")
-    of_tensors, tensor_bounds = _of_each(subgraphs, "tensors", schema.TENSOR)
-    of_operators, operator_bounds = _of_each(subgraphs, "operators", schema.OPERATOR)
-    tensors, operators, codes, buffers = read_tables(
-        file,
-        of_tensors,
-        of_operators,
-        _many(model, "operator_codes", schema.OPERATOR_CODE, "operator code"),
-        _many(model, "buffers", schema.BUFFER, "buffer"),
-    )
-    quantization_group, quantization_rows = _quantizations(tensors)
-    (quantizations,) = read_tables(file, quantization_group)
+    groups, bounds = _groups(file, model, subgraphs)
+    inner = Inner("quantization", schema.QUANTIZATION_PARAMETERS)
+    tensors, operators, codes, buffers, quantizations = read_tables(file, *groups, inner=inner)
+    tensor_bounds, operator_bounds = bounds
+    quantization_rows = _rows(tensors.references("quantization"))
     buffer_starts, buffer_sizes = _buffer_bytes(buffers)
     structure = Structure(
         file=file,
@@ -145,7 +140,7 @@ def _few(parent: Table, field: str, layout: Layout, word: str) -> tuple[Table, .
     """Read the tables of a vector one by one; a table that stands in it twice is read once."""
     if not parent.count(field):
         return ()
-    positions = parent.children(field).tolist()
+    positions = parent.children(field)
     tables: dict[int, Table] = {}
     for index, position in enumerate(positions):
         if position not in tables:
@@ -174,24 +169,39 @@ def _entries(signatures: tuple[Table, ...], field: str) -> tuple[tuple[Table, ..
     )
 
 
-def _many(model: Table, field: str, layout: Layout, word: str) -> Group:
-    """Give the tables of a vector, to be read together."""
-    return Group(layout, model.children(field), lambda row: f"{word} {row}")
+def _groups(
+    file: File, model: Table, subgraphs: tuple[Table, ...]
+) -> tuple[list[Group], list[Bounds]]:
+    """Give the tables to be read together, and of each group where those of each parent are."""
+    members = (
+        (schema.TENSOR, "tensors", subgraphs),
+        (schema.OPERATOR, "operators", subgraphs),
+        (schema.OPERATOR_CODE, "operator_codes", (model,)),
+        (schema.BUFFER, "buffers", (model,)),
+    )
+    extents, bounds, groups, end = [], [], [], 0
+    for _, field, parents in members:
+        of_each = [parent.extent(field) for parent in parents]
+        counts = [count for _, count in of_each]
+        _require_no_overlap(counts, field, parents)
+        extents += of_each
+        bounds.append([0, *accumulate(counts)])
+    positions = file.references(extents)
+    for (layout, field, _), own in zip(members, bounds, strict=True):
+        start, end = end, end + own[-1]
+        groups.append(Group(layout, positions[start:end], _place(field.removesuffix("s"), own)))
+    return groups, [np.array(own, np.int64) for own in bounds[:2]]
 
 
-def _of_each(subgraphs: tuple[Table, ...], field: str, layout: Layout) -> tuple[Group, Bounds]:
-    """Give the tables in a field of each subgraph, and where in them each subgraph's own are."""
-    counts = [subgraph.count(field) for subgraph in subgraphs]
-    bounds = np.array([0, *accumulate(counts)], np.int64)
-    _require_no_overlap(counts, field, subgraphs)
-    positions = [subgraph.children(field) for subgraph in subgraphs] or [_NONE]
-    together = positions[0] if len(positions) == 1 else np.concatenate(positions)
+def _place(word: str, bounds: list[int]) -> Place:
+    """Name tables by their index in the vector of their parent, a subgraph or the model."""
 
     def place(row: int) -> str:
-        subgraph = int(np.searchsorted(bounds, row, "right")) - 1
-        return f"subgraph {subgraph}, {field.removesuffix('s')} {row - int(bounds[subgraph])}"
+        parent = bisect_right(bounds, row) - 1
+        name = f"{word.replace('_', ' ')} {row - bounds[parent]}"
+        return name if word in ("operator_code", "buffer") else f"subgraph {parent}, {name}"
 
-    return Group(layout, together, place), bounds
+    return place
 
 
 def _require_no_overlap(counts: list[int], field: str, parents: tuple[Table, ...]) -> None:
@@ -204,17 +214,12 @@ def _require_no_overlap(counts: list[int], field: str, parents: tuple[Table, ...
         )
 
 
-def _quantizations(tensors: Tables) -> tuple[Group, NDArray[np.int64]]:
-    """Give the quantization tables that tensors have, and the row of each tensor's, or -1."""
-    positions = tensors.references("quantization")
-    having = positions.nonzero()[0]
-    rows = np.full(positions.size, -1, np.int64)
-    rows[having] = np.arange(having.size)
-
-    def place(row: int) -> str:
-        return f"{tensors.place(int(having[row]))}, quantization"
-
-    return Group(schema.QUANTIZATION_PARAMETERS, positions[having], place), rows
+def _rows(references: Positions) -> NDArray[np.int64]:
+    """Give each reference that is there a number, the others -1."""
+    having = references != 0
+    rows: NDArray[np.int64] = having.cumsum() * having
+    rows -= 1
+    return rows
 
 
 def _details(quantizations: Tables, rows: NDArray[np.int64], bounds: Bounds) -> Details | None:
@@ -284,8 +289,8 @@ def _require_indices(structure: Structure) -> None:
     for index, (subgraph, count) in enumerate(zip(s.subgraphs, counts.tolist(), strict=True)):
         _require_ends(subgraph, count, f"subgraph {index}")
     _require_operands(s.operators, counts, s.operator_bounds)
-    lengths = s.operator_codes.lengths_of("custom_code")
-    if int(lengths.max(initial=0)) * len(s.operators) > s.file.size:
+    if s.operator_codes.has("custom_code"):
+        lengths = s.operator_codes.lengths_of("custom_code")
         size = int(lengths[s.operators.numbers("opcode_index")].sum())
         require_modest(s.file, size, "the names of custom operators")
     _require_each_below(s.signatures, "subgraph_index", len(s.subgraphs), "signature")
@@ -340,12 +345,12 @@ def _require_operands(operators: Tables, counts: NDArray[np.int64], bounds: Boun
     values, limits = vectors.joined(), counts
     if counts.size > 1:
         of_operators = counts.repeat(bounds[1:] - bounds[:-1])
-        limits = np.concatenate([of_operators] * len(fields)).repeat(vectors.lengths)
+        limits = of_operators.repeat(len(fields)).repeat(vectors.lengths)
     bad = (values < -1) | (values >= limits)
     if np.count_nonzero(bad):
         at = int(bad.argmax())
         row = int(np.searchsorted(vectors.bounds, at, "right")) - 1
-        field, operator = divmod(row, len(operators))
+        operator, field = divmod(row, len(fields))
         limit = int(np.broadcast_to(limits, values.shape)[at])
         _refuse_tensor(operators.place(operator), fields[field], int(values[at]), limit)
 
