@@ -19,8 +19,10 @@ import struct
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import chain, pairwise
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .columns import Tables, Vectors
 from .errors import CorruptModelError
@@ -130,6 +132,8 @@ _BRANCHES = {
 }
 """The operators that run subgraphs: their options, and the fields of them that are shown."""
 
+_TITLES = ("", "shape:", "shape_signature:")
+
 _RULE = "-" * 63 + "\n"
 _BLOCK = 4096
 
@@ -215,21 +219,23 @@ class _Report:
             ", ".join([labels[i] for i in table.vector(end).tolist()])
             for end in ("inputs", "outputs")
         )
-        values, ends = self._constants(rows)
+        types = s.tensors.numbers("type", rows)
+        values, ends = self._constants(rows, types)
         yield f"Subgraph#{index}{name}({inputs}) -> [{outputs}]\n"
-        yield from self._operators(index, labels, _with_integers(labels, s.tensors, rows, values))
+        yield from self._operators(index, labels, _with_integers(labels, types, values))
         yield f"\nTensors of Subgraph#{index}\n"
-        yield _tensor_lines(s.tensors, rows, labels, ends)
+        yield _tensor_lines(s.tensors, rows, labels, types, ends)
         yield "\n"
 
     def _operators(self, index: int, labels: list[str], shown: list[str]) -> Iterator[str]:
         """Give a line for each operator; `shown` are the tensors as inputs of operators."""
         operators = self.structure.operators
         rows = slice(*self.structure.operator_bounds[index : index + 2].tolist())
+        operands = _lists(operators.stacked_vectors(("inputs", "outputs"), rows))
         columns = zip(
             operators.numbers("opcode_index", rows).tolist(),
-            _lists(operators.vectors("inputs").at(rows)),
-            _lists(operators.vectors("outputs").at(rows)),
+            operands[::2],
+            operands[1::2],
             strict=True,
         )
         show, label = shown.__getitem__, labels.__getitem__
@@ -242,13 +248,12 @@ class _Report:
                 f" -> [{', '.join(map(label, outputs))}]\n"
             )
 
-    def _constants(self, rows: slice) -> tuple[list[str], list[str]]:
+    def _constants(self, rows: slice, types: NDArray[Any]) -> tuple[list[str], list[str]]:
         """Show the first values of each constant, and what its line has of it; note its bytes.
 
         Both are empty for a tensor that is none.
         """
-        tensors, text = self.structure.tensors, self.file.text
-        buffers, types = tensors.numbers("buffer", rows), tensors.numbers("type", rows)
+        text, buffers = self.file.text, self.structure.tensors.numbers("buffer", rows)
         values, ends = [""] * buffers.size, [""] * buffers.size
         # Buffer 0 is no constant's, and not there in a model without buffers.
         constant = buffers.nonzero()[0]
@@ -364,10 +369,10 @@ def _label(subgraph: int, tensor: int) -> str:
     return f"T#{subgraph}_{tensor}" if subgraph else f"T#{tensor}"
 
 
-def _with_integers(labels: list[str], tensors: Tables, rows: slice, values: list[str]) -> list[str]:
+def _with_integers(labels: list[str], types: NDArray[Any], values: list[str]) -> list[str]:
     """Give the labels as operators' inputs have them: constants of INT32 with their values."""
     shown = labels.copy()
-    for index in (tensors.numbers("type", rows) == TensorType.INT32).nonzero()[0].tolist():
+    for index in (types == TensorType.INT32).nonzero()[0].tolist():
         shown[index] += values[index]
     return shown
 
@@ -383,13 +388,15 @@ def _lists(vectors: Vectors) -> list[list[int]]:
     return [values[start:end] for start, end in pairwise(vectors.bounds.tolist())]
 
 
-def _tensor_lines(tensors: Tables, rows: slice, labels: list[str], ends: list[str]) -> str:
+def _tensor_lines(
+    tensors: Tables, rows: slice, labels: list[str], types: NDArray[Any], ends: list[str]
+) -> str:
     """Give a line for each tensor."""
     columns = zip(
         labels,
         _names(tensors, rows),
         _shapes(tensors, rows),
-        tensors.numbers("type", rows).tolist(),
+        types.tolist(),
         ends,
         strict=False,  # there is one label more
     )
@@ -403,33 +410,29 @@ def _tensor_lines(tensors: Tables, rows: slice, labels: list[str], ends: list[st
 
 def _shapes(tensors: Tables, rows: slice) -> list[str]:
     """Show the signature of each shape or, where there is none, the shape itself."""
-    signatures, shapes = (tensors.vectors(n).at(rows) for n in ("shape_signature", "shape"))
-    titles = np.where(signatures.present, 2, shapes.present).tolist()
-    shown = signatures.where(signatures.present, shapes)
-    numbers, ends = shown.joined().tobytes(), pairwise((shown.bounds * 4).tolist())
-    # Most models have few different ones.
-    keys = [(t, numbers[start:end]) for t, (start, end) in zip(titles, ends, strict=True)]
-    texts = {key: _shape(*key) for key in set(keys)}
-    return [texts[key] for key in keys]
-
-
-def _shape(title: int, numbers: bytes) -> str:
-    """Show nothing (0), a shape (1), or the signature of one (2)."""
-    if title == 0:
-        return "shape:n/a"
-    # A list of integers looks in Python as it does here.
-    return f"{('shape', 'shape_signature')[title - 1]}:{np.frombuffer(numbers, '<i4').tolist()}"
+    signatures, shown = (tensors.vectors(n).at(rows) for n in ("shape_signature", "shape"))
+    titles = np.where(signatures.present, 2, shown.present).tolist()
+    if tensors.has("shape_signature"):
+        shown = signatures.where(signatures.present, shown)
+    numbers, bounds = shown.joined().tobytes(), (shown.bounds * 4).tolist()
+    keys = [numbers[start:end] for start, end in pairwise(bounds)]
+    # Most models have few different ones. A list of integers looks in Python as it does here.
+    texts = {key: str(np.frombuffer(key, "<i4").tolist()) for key in set(keys)}
+    return [
+        f"{_TITLES[title]}{texts[key]}" if title else "shape:n/a"
+        for title, key in zip(titles, keys, strict=True)
+    ]
 
 
 def _names(tensors: Tables, rows: slice) -> list[str]:
     """Give the bytes of each tensor's name, as characters in parentheses; nothing without one."""
-    names, text = tensors.vectors("name").at(rows), tensors.file.text
+    names = tensors.vectors("name").at(rows)
     _require_length(int(names.lengths.sum()), tensors.file.size)
-    starts, ends = names.starts.tolist(), (names.starts + names.lengths).tolist()
-    columns = zip(names.present.tolist(), starts, ends, strict=True)
-    return [
-        f"({str(text[start:end], 'latin-1')}) " if there else "" for there, start, end in columns
-    ]
+    texts = tensors.file.characters(names.starts, names.lengths)
+    if np.count_nonzero(names.targets) == len(texts):
+        return [f"({text}) " for text in texts]
+    pairs = zip(names.present.tolist(), texts, strict=True)
+    return [f"({text}) " if there else "" for there, text in pairs]
 
 
 def _text(table: Table, field: str) -> str:

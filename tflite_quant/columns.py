@@ -318,12 +318,12 @@ class Tables:
         start, count = int(self.targets[index, place]) + 4, int(self.lengths[index, place])
         return self.file.view(start, count, dtype)
 
-    def stacked_vectors(self, names: tuple[str, ...]) -> Vectors:
-        """Give the vectors of several fields of one type: all of the first table, then..."""
+    def stacked_vectors(self, names: tuple[str, ...], rows: slice = slice(None)) -> Vectors:
+        """Give the vectors of several fields of one type, first all of the first table."""
         places = [self.places[name] for name in names]
         dtype, name = self.layout.field(names[0]).dtype, " and ".join(names)
-        targets = self.targets.take(places, axis=1).ravel()
-        lengths = self.lengths.take(places, axis=1).ravel()
+        targets = self.targets[rows].take(places, axis=1).ravel()
+        lengths = self.lengths[rows].take(places, axis=1).ravel()
         return Vectors(self.file, name, dtype, targets, lengths)
 
     def string(self, name: str, index: int) -> str | None:
