@@ -104,14 +104,15 @@ class Vectors:
         """Give other vectors of the same field."""
         return Vectors(self.file, self.name, self.dtype, targets, lengths)
 
-    def require_room(self) -> None:
-        """Refuse vectors that lie over one another, so that together they are longer than the file.
+    def require_room(self) -> int:
+        """Give the number of all elements; refuse vectors that are together longer than the file.
 
-        So a small file cannot make a large array.
+        Where vectors lie over one another, a small file could make a large array.
         """
-        size = int(np.add.reduce(self.lengths)) * self.dtype.itemsize
-        if size > self.file.size:
-            require_room(self.file, size, f"the vectors '{self.name}'")
+        count = int(np.add.reduce(self.lengths))
+        if count * self.dtype.itemsize > self.file.size:
+            require_room(self.file, count * self.dtype.itemsize, f"the vectors '{self.name}'")
+        return count
 
     def places(self) -> Positions:
         """Give the byte position of every element of every vector, one vector after another."""
@@ -155,38 +156,44 @@ def split(columns: Sequence[Vectors], dtypes: Sequence[np.dtype[Any]]) -> list[l
         The vectors of a column lie over one another, so that they are together longer than the
         file.
     """
+    count = columns[0].lengths.size
+    full = [row for row, column in enumerate(columns) if column.require_room()]
+    copies = [[np.empty(0, dtype)] * count for dtype in dtypes]
+    if full:
+        parts = _parts([columns[row] for row in full], [dtypes[row] for row in full])
+        for at, row in enumerate(full):
+            copies[row] = parts[at * count : (at + 1) * count]
+    return copies
+
+
+def _parts(columns: Sequence[Vectors], dtypes: Sequence[np.dtype[Any]]) -> list[NDArray[Any]]:
+    """Copy all vectors of the first column, then of the second, and so on."""
     file, count, kinds = columns[0].file, columns[0].lengths.size, list(dict.fromkeys(dtypes))
     lengths = np.concatenate([column.lengths for column in columns])
-    steps = np.array([column.dtype.itemsize >> 2 for column in columns]).repeat(count)
-    if int((lengths * steps).sum()) > file.u4.size:
-        for column in columns:
-            column.require_room()
     starts = (np.concatenate([column.targets for column in columns]) >> 2) + 1
+    steps = np.array([column.dtype.itemsize >> 2 for column in columns]).repeat(count)
     keys = lengths * len(kinds)
     keys += np.array([kinds.index(dtype) for dtype in dtypes]).repeat(count)
     order = keys.argsort(kind="stable")
-    keys, starts, steps = keys.take(order), starts.take(order), steps.take(order)
-    short = int(keys.searchsorted(len(kinds) * _LONG))
-    values = _gathered(file, starts[:short], lengths.take(order[:short]), steps[:short])
-    copies: list[NDArray[Any]] = []
-    at, edges = 0, (keys[1:] != keys[:-1]).nonzero()[0] + 1
-    for first, end in pairwise([0, *edges.tolist(), keys.size] if count else []):
+    keys, lengths = keys.take(order), lengths.take(order)
+    starts, steps = starts.take(order), steps.take(order)
+    short = int(lengths.searchsorted(_LONG))
+    values = _gathered(file, starts[:short], lengths[:short], steps[:short])
+    parts: list[NDArray[Any]] = []
+    edges = (keys[1:short] != keys[: short - 1]).nonzero()[0] + 1 if short else keys[:0]
+    at = 0
+    for first, end in pairwise([0, *edges.tolist(), short] if short else []):
         length, kind = divmod(int(keys[first]), len(kinds))
-        if not length:
-            copies += [np.empty(0, kinds[kind])] * (end - first)
-            continue
-        if first < short:
-            at, size = at + length * (end - first), length * (end - first)
-            block = values[at - size : at]
-        else:
-            parts = zip(starts[first:end].tolist(), steps[first:end].tolist(), strict=True)
-            words = [file.u4[start : start + length * step : step] for start, step in parts]
-            block = np.concatenate(words).astype(np.uint32, copy=False)
-        copies.extend(block.view(kinds[kind]).reshape(-1, length))
+        begin, at = at, at + length * (end - first)
+        parts.extend(values[begin:at].view(kinds[kind]).reshape(end - first, length))
+    if short < keys.size:
+        values = _copied(file, starts[short:], lengths[short:], steps[short:])
+        views, of = [values.view(kind) for kind in kinds], keys[short:] % len(kinds)
+        bounds = pairwise([0, *lengths[short:].cumsum().tolist()])
+        parts += [views[i][a:b] for i, (a, b) in zip(of.tolist(), bounds, strict=True)]
     where = np.empty(order.size, np.int64)
     where[order] = np.arange(order.size)
-    copies = [copies[place] for place in where.tolist()]
-    return [copies[row * count : (row + 1) * count] for row in range(len(columns))]
+    return [parts[place] for place in where.tolist()]
 
 
 def _gathered(
@@ -197,6 +204,15 @@ def _gathered(
     places = np.arange(ends[-1] if ends.size else 0) * steps.repeat(lengths)
     places += (starts - (ends - lengths) * steps).repeat(lengths)
     return file.u4[places].astype(np.uint32, copy=False)
+
+
+def _copied(
+    file: File, starts: NDArray[np.int64], lengths: NDArray[np.int64], steps: NDArray[np.int64]
+) -> NDArray[np.uint32]:
+    """Do the same for long vectors, of which each is copied whole."""
+    bounds = zip(starts.tolist(), (starts + lengths * steps).tolist(), steps.tolist(), strict=True)
+    words = np.concatenate([file.u4[start:end:step] for start, end, step in bounds])
+    return words.astype(np.uint32, copy=False)
 
 
 def require_room(file: File, size: int, what: str) -> None:
