@@ -24,13 +24,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .columns import Tables, Vectors
+from .columns import Tables
 from .errors import CorruptModelError
 from .flatbuffer import File, Table
 from .model import Model, open
 from .schema import TensorType, builtin_operator_name
 from .source import Source
 from .subgraph import Operator
+from .vectors import Vectors
 
 __all__ = ["analyze", "report"]
 

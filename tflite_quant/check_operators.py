@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from .check_tensors import Facts, facts_of, finding, numbers, place_of
 from .check_weights import bias_findings, weight_findings
-from .columns import require_modest
 from .computation import CALLS, CONVERSIONS
 from .findings import Finding, Severity
 from .model import Model
@@ -20,6 +19,7 @@ from .rules import RULES, Agreement, Domain, Each, Granularity, Operand, Product
 from .schema import INTEGER_RANGES, TensorType
 from .subgraph import Operator
 from .tensor import Tensor
+from .vectors import require_modest
 
 __all__ = ["operator_findings"]
 

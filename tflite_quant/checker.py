@@ -5,11 +5,11 @@ from __future__ import annotations
 from .check_graph import graph_findings
 from .check_operators import operator_findings
 from .check_tensors import tensor_findings
-from .columns import require_room
 from .findings import Report
 from .model import Model, open
 from .source import Source
 from .structure import Structure
+from .vectors import require_room
 
 __all__ = ["check"]
 

@@ -1,20 +1,19 @@
 """Many tables of a FlatBuffer read at once, as columns.
 
-Given the positions of N tables, their vtables, the targets of all references and the lengths of
-all vectors are arrays of N columns, and each is one gather. The tables may be of several layouts,
-so that one level of a file's tree is one batch. Tables share vtables, a handful for thousands of
-tables, so what a vtable says is read once for each *shape*: a vtable as one layout reads it.
-Every gather is preceded by a check of all its positions against the file's end, and the first
-table that fails is named in the error. Numbers are not gathered until a column is asked for; their
-places have been checked by then.
+Given the positions of N tables, the targets of all their references and the lengths of all their
+vectors are arrays of N rows, a row for each table, and a column of them is a field. The tables may
+be of several layouts, and with them may be read what those of one refer to, so that most of a
+file's tree is one batch. Tables share vtables, a handful for thousands of tables, so what a vtable
+says is read once for each *shape*: a vtable as one layout reads it. Everything is checked against
+the file's end, and the first table that fails is named in the error. Numbers are not gathered
+until a column is asked for; their places have been checked by then.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
-from functools import cached_property
-from itertools import accumulate, pairwise
+from collections.abc import Callable
+from itertools import accumulate
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
@@ -23,216 +22,12 @@ from numpy.typing import NDArray
 from .errors import CorruptModelError
 from .flatbuffer import File, Positions, field_fault, shape_at
 from .layout import Layout, Shape, Stack, stack
+from .vectors import Vectors, require_modest, require_room
 
-__all__ = [
-    "Group",
-    "Place",
-    "Tables",
-    "Vectors",
-    "read_tables",
-    "require_modest",
-    "require_room",
-    "split",
-]
-
-_LONG = 64
-"""From this length on vectors are copied one by one."""
-_SHARED = 64
-"""So many times the file's size may be what all of its tables refer to."""
+__all__ = ["Group", "Inner", "Place", "Tables", "read_tables"]
 
 Place = Callable[[int], str]
 """Says in words which table the n-th of some tables is, for errors."""
-
-
-class Vectors:
-    """One vector per table: where the elements begin, and how many there are.
-
-    Parameters
-    ----------
-    file : File
-    name : str
-        The field that the vectors are.
-    dtype : numpy.dtype
-        Of the elements.
-    targets, lengths : ndarray of int64, shape (N,)
-        Byte position of each vector, 0 for none, and number of its elements.
-    """
-
-    def __init__(
-        self,
-        file: File,
-        name: str,
-        dtype: np.dtype[Any],
-        targets: Positions,
-        lengths: NDArray[np.int64],
-    ) -> None:
-        self.file, self.name, self.dtype = file, name, dtype
-        self.targets, self.lengths = targets, lengths
-
-    @property
-    def starts(self) -> Positions:
-        """Byte position of the first element of each."""
-        starts: Positions = self.targets + 4
-        return starts
-
-    @property
-    def present(self) -> NDArray[np.bool_]:
-        """Whether each table has the vector; it may have one of no elements."""
-        present: NDArray[np.bool_] = self.targets != 0
-        return present
-
-    @cached_property
-    def bounds(self) -> NDArray[np.int64]:
-        """Where each table's elements begin and end in `joined`; shape (N + 1,)."""
-        bounds = np.zeros(self.lengths.size + 1, np.int64)
-        self.lengths.cumsum(out=bounds[1:])
-        return bounds
-
-    def at(self, rows: slice | NDArray[np.int64]) -> Vectors:
-        """Give the vectors of some tables."""
-        return self.of(self.targets[rows], self.lengths[rows])
-
-    def where(self, wanted: NDArray[np.bool_], other: Vectors | None = None) -> Vectors:
-        """Give these vectors where they are wanted, and elsewhere another's, or empty ones."""
-        targets, lengths = self.targets, self.lengths * wanted
-        if other is not None:
-            targets = np.where(wanted, targets, other.targets)
-            lengths += other.lengths * ~wanted
-        return self.of(targets, lengths)
-
-    def of(self, targets: Positions, lengths: NDArray[np.int64]) -> Vectors:
-        """Give other vectors of the same field."""
-        return Vectors(self.file, self.name, self.dtype, targets, lengths)
-
-    def require_room(self) -> int:
-        """Give the number of all elements; refuse vectors that are together longer than the file.
-
-        Where vectors lie over one another, a small file could make a large array.
-        """
-        count = int(np.add.reduce(self.lengths))
-        if count * self.dtype.itemsize > self.file.size:
-            require_room(self.file, count * self.dtype.itemsize, f"the vectors '{self.name}'")
-        return count
-
-    def places(self) -> Positions:
-        """Give the byte position of every element of every vector, one vector after another."""
-        width, bounds = self.dtype.itemsize, self.bounds
-        self.require_room()
-        places: Positions = np.arange(0, int(bounds[-1]) * width, width, dtype=np.int64)
-        places += (self.starts - bounds[:-1] * width).repeat(self.lengths)
-        return places
-
-    def joined(self) -> NDArray[Any]:
-        """Copy the elements of all vectors, 4 bytes each, into one array, one after another."""
-        bounds = self.bounds
-        self.require_room()
-        words = np.arange(bounds[-1])
-        words += ((self.targets >> 2) + 1 - bounds[:-1]).repeat(self.lengths)
-        return self.file.u4[words].view(self.dtype)
-
-
-def split(columns: Sequence[Vectors], dtypes: Sequence[np.dtype[Any]]) -> list[list[NDArray[Any]]]:
-    """Copy each vector of several columns, as elements of a native 4-byte type.
-
-    Numpy gives all rows of an array in half the time that it takes to cut as many pieces off one.
-    So vectors of one length and type become the rows of one array. Long ones are copied each by
-    itself, which takes less time than to gather their elements.
-
-    Parameters
-    ----------
-    columns : sequence of Vectors
-        As many vectors each; of 4-byte elements, or of 8-byte ones: the lower halves are kept.
-    dtypes : sequence of numpy.dtype
-        What the elements of each column are to be.
-
-    Returns
-    -------
-    list of list of ndarray
-        The vectors of each column; those without elements may be one and the same array.
-
-    Raises
-    ------
-    CorruptModelError
-        The vectors of a column lie over one another, so that they are together longer than the
-        file.
-    """
-    count = columns[0].lengths.size
-    full = [row for row, column in enumerate(columns) if column.require_room()]
-    copies = [[np.empty(0, dtype)] * count for dtype in dtypes]
-    if full:
-        parts = _parts([columns[row] for row in full], [dtypes[row] for row in full])
-        for at, row in enumerate(full):
-            copies[row] = parts[at * count : (at + 1) * count]
-    return copies
-
-
-def _parts(columns: Sequence[Vectors], dtypes: Sequence[np.dtype[Any]]) -> list[NDArray[Any]]:
-    """Copy all vectors of the first column, then of the second, and so on."""
-    file, count, kinds = columns[0].file, columns[0].lengths.size, list(dict.fromkeys(dtypes))
-    lengths = np.concatenate([column.lengths for column in columns])
-    starts = (np.concatenate([column.targets for column in columns]) >> 2) + 1
-    steps = np.array([column.dtype.itemsize >> 2 for column in columns]).repeat(count)
-    keys = lengths * len(kinds)
-    keys += np.array([kinds.index(dtype) for dtype in dtypes]).repeat(count)
-    order = keys.argsort(kind="stable")
-    keys, lengths = keys.take(order), lengths.take(order)
-    starts, steps = starts.take(order), steps.take(order)
-    short = int(lengths.searchsorted(_LONG))
-    values = _gathered(file, starts[:short], lengths[:short], steps[:short])
-    parts: list[NDArray[Any]] = []
-    edges = (keys[1:short] != keys[: short - 1]).nonzero()[0] + 1 if short else keys[:0]
-    at = 0
-    for first, end in pairwise([0, *edges.tolist(), short] if short else []):
-        length, kind = divmod(int(keys[first]), len(kinds))
-        begin, at = at, at + length * (end - first)
-        parts.extend(values[begin:at].view(kinds[kind]).reshape(end - first, length))
-    if short < keys.size:
-        values = _copied(file, starts[short:], lengths[short:], steps[short:])
-        views, of = [values.view(kind) for kind in kinds], keys[short:] % len(kinds)
-        bounds = pairwise([0, *lengths[short:].cumsum().tolist()])
-        parts += [views[i][a:b] for i, (a, b) in zip(of.tolist(), bounds, strict=True)]
-    where = np.empty(order.size, np.int64)
-    where[order] = np.arange(order.size)
-    return [parts[place] for place in where.tolist()]
-
-
-def _gathered(
-    file: File, starts: NDArray[np.int64], lengths: NDArray[np.int64], steps: NDArray[np.int64]
-) -> NDArray[np.uint32]:
-    """Copy some words of the file from each start, so many, one in so many; native ones."""
-    ends = lengths.cumsum()
-    places = np.arange(ends[-1] if ends.size else 0) * steps.repeat(lengths)
-    places += (starts - (ends - lengths) * steps).repeat(lengths)
-    return file.u4[places].astype(np.uint32, copy=False)
-
-
-def _copied(
-    file: File, starts: NDArray[np.int64], lengths: NDArray[np.int64], steps: NDArray[np.int64]
-) -> NDArray[np.uint32]:
-    """Do the same for long vectors, of which each is copied whole."""
-    bounds = zip(starts.tolist(), (starts + lengths * steps).tolist(), steps.tolist(), strict=True)
-    words = np.concatenate([file.u4[start:end:step] for start, end, step in bounds])
-    return words.astype(np.uint32, copy=False)
-
-
-def require_room(file: File, size: int, what: str) -> None:
-    """Refuse to copy more bytes than the file has: a small file makes no large arrays."""
-    if size > file.size:
-        raise CorruptModelError(
-            f"{what} overlap: together they have {size:_} bytes, the file has {file.size:_}"
-        )
-
-
-def require_modest(file: File, size: int, what: str) -> None:
-    """Refuse what is shared so much that showing all of it would take out of all proportion.
-
-    A small file may have ten thousand tables with one name, as long as the file.
-    """
-    if size > _SHARED * file.size:
-        raise CorruptModelError(
-            f"{what} overlap: together they have {size:_} bytes, more than {_SHARED} times the "
-            f"file's {file.size:_}"
-        )
 
 
 class Group(NamedTuple):

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .columns import Vectors, split
 from .extensions import BLOCKWISE, MULTI_AXIS
 from .quantization import Blockwise, Quantization
 from .schema import TensorType
 from .structure import Structure
 from .tensor import Tensor
+from .vectors import Vectors, split
 
 if TYPE_CHECKING:
     from .sparsity import Sparsity

@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .affine import are_exact
-from .columns import require_modest
 from .errors import QuantizationError, UnsupportedError
 from .fixedpoint import Requantization, operator_requantization
 from .flatbuffer import File
@@ -28,6 +27,7 @@ from .quantization import PerAxis, PerTensor
 from .schema import INTEGER_RANGES, TensorType
 from .source import Source
 from .tensor import Tensor
+from .vectors import require_modest
 
 __all__ = ["c_header", "depfile", "write_if_changed"]
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import schema
-from .columns import Group, Inner, Place, Tables, read_tables, require_modest
+from .columns import Group, Inner, Place, Tables, read_tables
 from .errors import CorruptModelError
 from .extensions import (
     BLOCKWISE,
@@ -29,6 +29,7 @@ from .extensions import (
 )
 from .flatbuffer import File, Positions, Table, read_table
 from .layout import Kind, Layout
+from .vectors import require_modest
 
 __all__ = ["Structure", "read_structure"]
 

@@ -12,12 +12,13 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from .columns import Tables, require_modest
+from .columns import Tables
 from .errors import CorruptModelError
 from .options import Options, builtin_options, custom_options
 from .schema import builtin_operator_name
 from .structure import Access
 from .tensor import Tensor
+from .vectors import require_modest
 
 __all__ = ["Operator", "Subgraph", "counted", "require_modest_options"]
 
