@@ -212,16 +212,21 @@ def _parameters(
     ----------
     structure : Structure
     places : ndarray of int64, shape (tensors,)
-        The row in `quantizations` of each tensor, -1 for none.
+        The row in `quantizations` of each tensor, rising, -1 for none.
     """
-    tables = structure.quantizations
+    tables, own = structure.quantizations, places >= 0
     scales, zeros = tables.vectors("scale"), tables.vectors("zero_point")
-    axes, having = tables.numbers("quantized_dimension"), scales.lengths != 0
-    if structure.details is not None:
-        # Whose parameters are tensors has none of these.
-        having &= ~np.isin(structure.details.kinds, (BLOCKWISE, MULTI_AXIS))
-    if not having.any():
+    if not own.any():
         nothing = np.zeros(places.size, np.int64)
         return scales.of(nothing, nothing), zeros.of(nothing, nothing), nothing
-    own = having[places] & (places >= 0)
+    # A model may have many subgraphs: no more than this one's tables are looked at.
+    first = int(places[own.argmax()])
+    rows = slice(first, int(places.max()) + 1)
+    scales, zeros = scales.at(rows), zeros.at(rows)
+    axes, having = tables.numbers("quantized_dimension", rows), scales.lengths != 0
+    if structure.details is not None:
+        # Whose parameters are tensors has none of these.
+        having &= ~np.isin(structure.details.kinds[rows], (BLOCKWISE, MULTI_AXIS))
+    places = (places - first) * own
+    own &= having[places]
     return scales.at(places).where(own), zeros.at(places).where(own), axes[places] * own

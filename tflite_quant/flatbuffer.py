@@ -35,9 +35,10 @@ _UINT16 = struct.Struct("<H")
 _UINT32 = struct.Struct("<I")
 _U4, _I4 = np.dtype("<u4"), np.dtype("<i4")
 _TWO_WORDS = np.arange(2)
-_NEAR = 32
 _LONGEST = 1024
 """No field of any schema has its entry past this; a vtable may be long, and many may overlap."""
+_FAR = 32
+"""Strings that have so many times their own bytes between them do not lie near one another."""
 
 
 class File:
@@ -91,14 +92,14 @@ class File:
     def characters(self, starts: Positions, lengths: NDArray[np.int64]) -> list[str]:
         """Give the bytes of many strings as a character each, whatever they encode.
 
-        Where strings lie near one another, as most converters write them, to cut them out of one
-        takes half the time.
+        Where strings lie near one another, as most converters write them, they are cut out of one
+        text, which takes less time.
         """
         if not starts.size:
             return []
         first, ends = int(starts.min()), starts + lengths
         size = int(ends.max()) - first
-        if size > _LONGEST + _NEAR * int(lengths.sum()):
+        if size > _FAR * int(lengths.sum()):
             pairs = zip(starts.tolist(), ends.tolist(), strict=True)
             return [str(self.text[start:end], "latin-1") for start, end in pairs]
         whole = str(self.text[first : first + size], "latin-1")

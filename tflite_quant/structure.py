@@ -35,8 +35,6 @@ __all__ = ["Structure", "read_structure"]
 
 Bounds = NDArray[np.int64]
 
-_NONE = np.zeros(0, np.int64)
-
 
 class Structure(NamedTuple):
     """The tables of a model as columns.

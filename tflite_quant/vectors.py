@@ -111,7 +111,7 @@ class Vectors:
 def split(columns: Sequence[Vectors], dtypes: Sequence[np.dtype[Any]]) -> list[list[NDArray[Any]]]:
     """Copy each vector of several columns, as elements of a native 4-byte type.
 
-    Numpy gives all rows of an array in half the time that it takes to cut as many pieces off one.
+    Numpy gives all rows of an array in less time than it takes to cut as many pieces off one.
     So vectors of one length and type become the rows of one array, but for long ones, which take
     less time to copy whole than element by element.
 
