@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tflite_quant as tq
 from tests.faults import FAULTS
-from tflite_quant.findings import KINDS, Kind
+from tflite_quant.checks.findings import KINDS, Kind
 
 __all__ = ["findings_page"]
 

@@ -6,8 +6,10 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 import tflite_quant as tq
-from tflite_quant import lite, plain, show
-from tflite_quant.analyzer import report
+from tflite_quant.command import json_data as plain
+from tflite_quant.command import show
+from tflite_quant.litert import lite
+from tflite_quant.litert.analyzer import report
 
 __all__ = ["ask_everything", "questions"]
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from conftest import FIXTURES
 from tests.faults import FAULTS
-from tflite_quant import schema
-from tflite_quant.layout import Kind, Layout
+from tflite_quant.format import schema
+from tflite_quant.format.layout import Kind, Layout
 
 __all__ = ["MODELS", "Mutant", "Spot", "mutant", "mutants", "spots"]
 

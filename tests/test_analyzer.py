@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 import tflite_quant as tq
 from conftest import FIXTURES
 from tests import build, oracle
-from tflite_quant.analyzer import analyze, report
-from tflite_quant.schema import TensorType
+from tflite_quant.format.schema import TensorType
+from tflite_quant.litert.analyzer import analyze, report
 
 CODES = tflite.BuiltinOperator
 CONSTANT = build.constant(np.arange(3, dtype=np.int32), name="axes")

@@ -16,8 +16,8 @@ from docs.make import findings_page
 from tests import faults, refusal
 from tests.build import TensorSpec
 from tests.faults import FAULTS
-from tflite_quant.findings import KINDS, Severity
-from tflite_quant.rules import RULES, Domain, Operand, Rule
+from tflite_quant.checks.findings import KINDS, Severity
+from tflite_quant.checks.rules import RULES, Domain, Operand, Rule
 
 
 def found(model: bytes, id: str) -> list[tq.Finding]:

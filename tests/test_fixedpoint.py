@@ -16,7 +16,7 @@ import tflite_quant as tq
 from tests import faults, oracle
 from tests.build import TensorSpec, constant
 from tests.compiler import compiled
-from tflite_quant.fixedpoint import Multiplier, Requantization
+from tflite_quant.firmware.fixedpoint import Multiplier, Requantization
 
 TYPES = tflite.TensorType
 

@@ -21,7 +21,7 @@ from tests import build, faults
 from tests.build import SubgraphSpec, TensorSpec, constant
 from tests.compiler import compiled
 from tests.test_cli import run
-from tflite_quant.header import write_if_changed
+from tflite_quant.firmware.c_header import write_if_changed
 
 LANGUAGES = ("c99", "c++11")
 REALS = np.array(

@@ -16,7 +16,7 @@ def run(code: str) -> str:
     ).stdout
 
 
-@pytest.mark.parametrize("module", ["tflite_quant", "tflite_quant.cli"])
+@pytest.mark.parametrize("module", ["tflite_quant", "tflite_quant.command.cli"])
 def test_nothing_that_is_not_needed_is_imported(module: str) -> None:
     heavy = "{'tensorflow', 'ai_edge_litert', 'rich', 'ml_dtypes', 'keras', 'pytest'}"
     assert run(f"import sys, {module}; print(sorted({heavy} & set(sys.modules)))") == "[]\n"
@@ -32,7 +32,12 @@ def test_what_is_imported_later() -> None:
         "import sys, tflite_quant as tq; before = set(sys.modules); tq.Interpreter, tq.lite; "
         "print(sorted(n for n in set(sys.modules) - before if n.startswith('tflite_quant')))"
     )
-    names = ["tflite_quant.analyzer", "tflite_quant.interpreter", "tflite_quant.lite"]
+    names = [
+        "tflite_quant.litert",
+        "tflite_quant.litert.analyzer",
+        "tflite_quant.litert.interpreter",
+        "tflite_quant.litert.lite",
+    ]
     assert run(code) == f"{names}\n"
     assert run("import tflite_quant as tq; print('analyze' in dir(tq))") == "True\n"
     assert "has no attribute 'none'" in run(

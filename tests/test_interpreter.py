@@ -14,7 +14,7 @@ import tflite_quant as tq
 from conftest import ROOT
 from tests import build, comparison, oracle
 from tests.comparison import is_same
-from tflite_quant import storage
+from tflite_quant.format import values as storage
 
 MODEL = ROOT / "fixtures/residual_int8.tflite"
 

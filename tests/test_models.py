@@ -9,7 +9,7 @@ import pytest
 
 import tflite_quant as tq
 from tests import comparison
-from tflite_quant import storage
+from tflite_quant.format import values as storage
 
 
 def test_agrees_with_litert(model_path: Path) -> None:

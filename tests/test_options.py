@@ -25,11 +25,11 @@ import tflite_quant as tq
 from conftest import FIXTURES
 from tests import build
 from tests.work import calls
-from tflite_quant import options as module
-from tflite_quant.layout import Kind
-from tflite_quant.options import Options, builtin_options, custom_options
-from tflite_quant.plain import model_data
-from tflite_quant.schema import layout_of
+from tflite_quant.command.json_data import model_data
+from tflite_quant.format import operator_options as module
+from tflite_quant.format.layout import Kind
+from tflite_quant.format.operator_options import Options, builtin_options, custom_options
+from tflite_quant.format.schema import layout_of
 
 UNIONS = {1: tflite.BuiltinOptions, 2: tflite.BuiltinOptions2}
 SUFFIXES = {1: "", 2: "2"}

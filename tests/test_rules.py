@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from conftest import ROOT
-from tflite_quant.disagreements import DISAGREEMENTS, disagreements
-from tflite_quant.rules import RULES, Agreement, Domain, Each, Operand, Product, Role, Rule
+from tflite_quant.checks.disagreements import DISAGREEMENTS, disagreements
+from tflite_quant.checks.rules import RULES, Agreement, Domain, Each, Operand, Product, Role, Rule
 
 REFERENCE = ROOT.parent / "shared" / "reference" / "quantization_rules.json"
 

@@ -12,8 +12,9 @@ import tflite
 
 from conftest import ROOT
 from tests import oracle
-from tflite_quant import TensorType, schema
-from tflite_quant.layout import Kind, Layout
+from tflite_quant import TensorType
+from tflite_quant.format import schema
+from tflite_quant.format.layout import Kind, Layout
 
 LAYOUTS = [value for value in vars(schema).values() if isinstance(value, Layout)]
 
@@ -70,7 +71,7 @@ UNREAD = {
 
 def test_what_is_not_read_of_the_newest_schema_is_known() -> None:
     """Every table and field of it stands by name in a module here, or in the list above."""
-    source = "".join(path.read_text("utf-8") for path in (ROOT / "tflite_quant").glob("*.py"))
+    source = "".join(path.read_text("utf-8") for path in (ROOT / "tflite_quant").rglob("*.py"))
     newest_schema = inspect.getmodule(newest("Model"))
     tables = {name for name, cls in vars(newest_schema).items() if hasattr(cls, "GetRootAs")}
     options = {

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tests import build, oracle
 from tflite_quant.errors import CorruptModelError, UnsupportedError
-from tflite_quant.sparsity import (
+from tflite_quant.format.sparsity import (
     CompressedDimension,
     DenseDimension,
     Dimension,

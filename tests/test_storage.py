@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 import tflite_quant as tq
 from tests import build, oracle
-from tflite_quant import TensorType, storage
+from tflite_quant import TensorType
+from tflite_quant.format import values as storage
 
 BYTES = np.arange(256, dtype=np.uint8)
 SUB_BYTE = {

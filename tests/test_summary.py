@@ -15,7 +15,7 @@ from conftest import FIXTURES, ROOT
 from tests import build
 from tests.build import OperatorSpec, SubgraphSpec, TensorSpec, constant, external_model
 from tests.work import calls
-from tflite_quant.summary import Summary, summarize
+from tflite_quant.summary.summary import Summary, summarize
 
 OP = tflite.BuiltinOperator
 TYPES = tflite.TensorType

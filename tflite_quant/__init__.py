@@ -11,11 +11,10 @@ behind the integers.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .affine import dequantize, quantize
-from .blockwise import dequantize_blockwise
-from .buffer import Buffer, ExternalBuffer
+from .arithmetic.affine import dequantize, quantize
+from .arithmetic.blockwise import dequantize_blockwise
 from .errors import (
     CorruptModelError,
     NotTFLiteError,
@@ -23,8 +22,10 @@ from .errors import (
     TFLiteError,
     UnsupportedError,
 )
-from .model import Metadata, Model, Signature, open
-from .quantization import (
+from .format.schema import TensorType
+from .model.buffer import Buffer, ExternalBuffer
+from .model.model import Metadata, Model, Signature, open
+from .model.quantization import (
     Blockwise,
     Custom,
     MultiAxis,
@@ -34,24 +35,23 @@ from .quantization import (
     Quantization,
     UnknownScheme,
 )
-from .schema import TensorType
-from .subgraph import Operator, Subgraph
-from .tensor import Tensor
+from .model.subgraph import Operator, Subgraph
+from .model.tensor import Tensor
 
 if TYPE_CHECKING:
-    from . import lite
-    from .analyzer import analyze
-    from .checker import check
-    from .findings import Finding, Report, Severity
-    from .fixedpoint import (
+    from .checks.checker import check
+    from .checks.findings import Finding, Report, Severity
+    from .firmware.c_header import c_header
+    from .firmware.fixedpoint import (
         Multiplier,
         Requantization,
         activation_range,
         operator_requantization,
         quantize_multiplier,
     )
-    from .header import c_header
-    from .interpreter import Interpreter
+    from .litert import lite
+    from .litert.analyzer import analyze
+    from .litert.interpreter import Interpreter
 
 __version__ = "0.1.0"
 
@@ -98,28 +98,29 @@ __all__ = [
 ]
 
 _LATER = {
-    "Finding": ".findings",
-    "Interpreter": ".interpreter",
-    "Multiplier": ".fixedpoint",
-    "Report": ".findings",
-    "Requantization": ".fixedpoint",
-    "Severity": ".findings",
-    "activation_range": ".fixedpoint",
-    "analyze": ".analyzer",
-    "c_header": ".header",
-    "check": ".checker",
-    "lite": ".lite",
-    "operator_requantization": ".fixedpoint",
-    "quantize_multiplier": ".fixedpoint",
+    "Finding": ".checks.findings",
+    "Interpreter": ".litert.interpreter",
+    "Multiplier": ".firmware.fixedpoint",
+    "Report": ".checks.findings",
+    "Requantization": ".firmware.fixedpoint",
+    "Severity": ".checks.findings",
+    "activation_range": ".firmware.fixedpoint",
+    "analyze": ".litert.analyzer",
+    "c_header": ".firmware.c_header",
+    "check": ".checks.checker",
+    "lite": ".litert.lite",
+    "operator_requantization": ".firmware.fixedpoint",
+    "quantize_multiplier": ".firmware.fixedpoint",
 }
 """What is imported when it is asked for: a model can be read without it."""
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = import_module(_LATER[name], __name__)
-    return module if name == "lite" else getattr(module, name)
+if not TYPE_CHECKING:
+    # A type checker knows every name from the imports above, and a mistyped one is an error for it.
+    def __getattr__(name: str) -> object:
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module = import_module(_LATER[name], __name__)
+        return module if name == "lite" else getattr(module, name)
 
 
 def __dir__() -> list[str]:

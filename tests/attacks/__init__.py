@@ -19,7 +19,7 @@ import tflite_quant as tq
 from tests import build, faults
 from tests.build import OperatorSpec, SubgraphSpec, TensorSpec, constant
 from tests.mutation import spots
-from tflite_quant import plain
+from tflite_quant.command import json_data as plain
 
 __all__ = ["ATTACKS", "FOLDER", "Attack"]
 

@@ -1,0 +1,388 @@
+"""The arithmetic between integers and the real numbers they stand for.
+
+    real = (q - zero_point) * scale
+    q    = clamp(round(real / scale) + zero_point)
+
+The bits are those of LiteRT's reference kernels (google-ai-edge/LiteRT,
+tflite/kernels/internal/reference/dequantize.h, integer_ops/dequantize.h and quantize.h). What
+they do, and what follows for arrays:
+
+- One scale: the kernel multiplies the int32 difference by the scale in float64 and rounds once to
+  float32. Where the difference has at most 24 bits, as for 8- and 16-bit values, the float64
+  product is exact, so that one float32 multiplication gives the same bits.
+- Scales along an axis: the kernel rounds the difference to float32 and multiplies in float32.
+- Quantizing divides in float32, rounds halves away from zero, and saturates. Where the C++ cast
+  of a large quotient to int32 is undefined, the result here is the nearest value of the type.
+
+Arrays are worked through in blocks that stay in a processor's cache, straight into the output, so
+that a large tensor costs one pass over memory.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from ..errors import QuantizationError
+
+__all__ = [
+    "BLOCK",
+    "are_exact",
+    "as_float32",
+    "dequantize",
+    "output",
+    "quantize",
+    "require_finite",
+    "to_float32",
+]
+
+BLOCK = 1 << 17
+"""Values in a block: half a megabyte of float32."""
+
+_EXACT = 1 << 23
+"""Up to this zero point, the difference to a 16-bit value has 24 bits and is exact in float32."""
+
+_LARGE = 1e30
+"""No difference of 24 bits times a scale that is smaller is infinite."""
+
+_FLOAT32 = np.dtype(np.float32)
+_REALS, _INTEGERS = (float, np.float32), (int, np.integer)
+"""The types of numbers that need no conversion before they are looked at."""
+
+_BELOW_HALF = np.nextafter(np.float32(0.5), np.float32(0))
+
+_Index = tuple[int | slice, ...]
+
+
+def dequantize(
+    q: ArrayLike,
+    scale: ArrayLike,
+    zero_point: ArrayLike,
+    axis: int | None = None,
+    out: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
+    """Give the real values that integers stand for: `(q - zero_point) * scale`.
+
+    Parameters
+    ----------
+    q : array_like of integers, any shape and memory layout
+    scale : float, or array_like of float, shape (n,)
+        Taken as float32, which is what models hold.
+    zero_point : int, or array_like of int, shape (n,) or (1,)
+        One zero point serves all scales.
+    axis : int, optional
+        The axis of `q` along which the scales lie, of length n; negative counts from the end.
+        Not needed for one scale.
+    out : ndarray of float32, shape of q, optional
+        Where to put the result; it may have any memory layout, and may not overlap `q`.
+
+    Returns
+    -------
+    ndarray of float32, shape of q
+        `out`, if given. The bits are those of LiteRT's reference kernels; see this module's
+        docstring for the formula and its source. 64-bit integers, for which LiteRT has no
+        kernel, are taken as float64 first.
+
+    Raises
+    ------
+    QuantizationError
+        The counts of scales and zero points fit neither each other nor the axis, or a scale is
+        not finite.
+    TypeError
+        `q` or `zero_point` are not integers, or `out` is not float32.
+    ValueError
+        `axis` is out of range, or `out` has another shape, is read-only or overlaps `q`.
+
+    Examples
+    --------
+    >>> dequantize(np.int8([-128, 0, 127]), 0.5, -128)
+    array([  0. ,  64. , 127.5], dtype=float32)
+    >>> dequantize(np.int8([[2, 2], [2, 2]]), [0.5, 0.25], 0, axis=0)
+    array([[1. , 1. ],
+           [0.5, 0.5]], dtype=float32)
+    """
+    values = np.asarray(q)
+    if values.dtype.kind not in "iu":
+        raise TypeError(f"q has dtype {values.dtype}, expected an integer type")
+    if out is None and values.size <= BLOCK and values.itemsize <= 2:
+        few = _dequantize_few(values, scale, zero_point, axis)
+        if few is not None:
+            return few
+    scales, zeros = _parameters(scale, zero_point, values.shape, axis)
+    out = output(out, values, np.dtype(np.float32))
+    source, target, scales, zeros = _arrange(values, out, scales, zeros, axis)
+    narrow = values.dtype.itemsize <= 2 and are_exact(zeros)
+    with np.errstate(over="ignore"):
+        if narrow:
+            _dequantize_narrow(source, target, scales, zeros.astype(np.float32))
+        else:
+            _dequantize_wide(source, target, scales, zeros.astype(np.float64))
+    return out
+
+
+def _dequantize_few(
+    values: NDArray[Any], scale: ArrayLike, zero_point: ArrayLike, axis: int | None
+) -> NDArray[np.float32] | None:
+    """Do it in a few microseconds, for what nearly all models have; None for all else.
+
+    That is one scale and zero point, or scales along an axis with zero points of 0. For few values
+    the checks of what else there may be would take longer than the arithmetic.
+    """
+    if axis is None:
+        if not isinstance(scale, _REALS) or not isinstance(zero_point, _INTEGERS):
+            return None
+        # False for NaN, too.
+        if not (-_LARGE < float(scale) < _LARGE and -_EXACT <= zero_point <= _EXACT):
+            return None
+        real = values.astype(_FLOAT32)
+        if zero_point:
+            real -= np.float32(zero_point)
+        real *= scale if isinstance(scale, np.float32) else np.float32(scale)
+        return real
+    if not isinstance(scale, np.ndarray) or not isinstance(zero_point, np.ndarray):
+        return None
+    shape = scale.shape
+    if (
+        not scale.size
+        or scale.dtype != _FLOAT32
+        or zero_point.dtype.kind != "i"
+        or zero_point.shape != shape
+    ):
+        return None
+    if not 0 <= axis < values.ndim or shape != values.shape[axis : axis + 1]:
+        return None
+    if np.count_nonzero(zero_point) or np.count_nonzero(np.abs(scale) < _LARGE) != scale.size:
+        return None
+    real = values.astype(_FLOAT32)
+    real *= scale.reshape(shape + (1,) * (values.ndim - axis - 1))
+    return real
+
+
+def _dequantize_narrow(
+    q: NDArray[Any], out: NDArray[np.float32], scales: NDArray[Any], zeros: NDArray[Any]
+) -> None:
+    shifted = bool(zeros.any())
+    for block in _blocks(q.shape):
+        values = out[block]
+        np.copyto(values, q[block], casting="unsafe")
+        if shifted:
+            np.subtract(values, _part(zeros, block), out=values)
+        np.multiply(values, _part(scales, block), out=values)
+
+
+def _dequantize_wide(
+    q: NDArray[Any], out: NDArray[np.float32], scales: NDArray[Any], zeros: NDArray[Any]
+) -> None:
+    for block in _blocks(q.shape):
+        difference = q[block].astype(np.float64) - _part(zeros, block)
+        if scales.size == 1:
+            out[block] = difference * scales.astype(np.float64)
+        else:
+            out[block] = difference.astype(np.float32) * _part(scales, block)
+
+
+def quantize(
+    real: ArrayLike,
+    scale: ArrayLike,
+    zero_point: ArrayLike,
+    axis: int | None = None,
+    dtype: DTypeLike = np.int8,
+    out: NDArray[Any] | None = None,
+) -> NDArray[Any]:
+    """Give the integers that stand for real values: `clamp(round(real / scale) + zero_point)`.
+
+    Parameters
+    ----------
+    real : array_like of real numbers, any shape and memory layout
+        Taken as float32.
+    scale : float, or array_like of float, shape (n,)
+        Taken as float32.
+    zero_point : int, or array_like of int, shape (n,) or (1,)
+    axis : int, optional
+        The axis of `real` along which the scales lie, of length n; negative counts from the end.
+    dtype : dtype
+        An integer type of at most 32 bits. Results saturate at its ends.
+    out : ndarray of dtype, shape of real, optional
+        Where to put the result; it may have any memory layout, and may not overlap `real`.
+
+    Returns
+    -------
+    ndarray of dtype, shape of real
+        `out`, if given. The bits are those of LiteRT's reference kernels; see this module's
+        docstring for the formula and its source.
+
+    Raises
+    ------
+    QuantizationError
+        A value is NaN, a scale is zero or not finite, or the counts of scales and zero points fit
+        neither each other nor the axis.
+    TypeError
+        `real` is not real numbers, `dtype` not an integer type of at most 32 bits, or `out` not
+        of that type.
+    ValueError
+        `axis` is out of range, or `out` has another shape, is read-only or overlaps `real`.
+
+    Examples
+    --------
+    >>> quantize([-1.0, 0.25, 0.75, 99.0], 0.5, 0)
+    array([ -2,   1,   2, 127], dtype=int8)
+    """
+    values = np.asarray(real)
+    if values.dtype.kind not in "fiub":
+        raise TypeError(f"real has dtype {values.dtype}, expected real numbers")
+    target_type = np.dtype(dtype)
+    if target_type.kind not in "iu" or target_type.itemsize > 4:
+        raise TypeError(f"dtype is {target_type}, expected an integer type of at most 32 bits")
+    scales, zeros = _parameters(scale, zero_point, values.shape, axis)
+    if not scales.all():
+        raise QuantizationError("a scale is 0: no value but 0 can be quantized with it")
+    out = output(out, values, target_type)
+    source, target, scales, zeros = _arrange(values, out, scales, zeros, axis)
+    narrow = target_type.itemsize <= 2 and are_exact(zeros)
+    bounds = np.iinfo(target_type)
+    zeros = zeros.astype(np.float32 if narrow else np.float64)
+    lowest, highest = bounds.min - zeros, bounds.max - zeros
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        for block in _blocks(source.shape):
+            rounded = _round(source[block].astype(np.float32) / _part(scales, block))
+            rounded = np.clip(rounded, _part(lowest, block), _part(highest, block))
+            target[block] = (rounded + _part(zeros, block)).astype(target_type)
+    return out
+
+
+def _round(quotients: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Round halves away from zero, as C's `round`.
+
+    Adding the number just below a half, not the half, keeps 0.49999997 from becoming 1.
+    """
+    if np.isnan(quotients).any():
+        raise QuantizationError("a value is NaN, which no integer stands for")
+    return np.trunc(quotients + np.copysign(_BELOW_HALF, quotients))
+
+
+def are_exact(zeros: NDArray[Any]) -> bool:
+    """Tell whether the differences of these zero points to 16-bit values are exact in float32."""
+    return not zeros.any() or bool(((zeros >= -_EXACT) & (zeros <= _EXACT)).all())
+
+
+def _parameters(
+    scale: ArrayLike, zero_point: ArrayLike, shape: tuple[int, ...], axis: int | None
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Check scales and zero points against each other and the shape; give both as 1-D arrays."""
+    scales = as_float32(scale).reshape(-1)
+    zeros = np.asarray(zero_point).reshape(-1)
+    if zeros.size and zeros.dtype.kind not in "iu":
+        raise TypeError(f"zero_point has dtype {zeros.dtype}, expected an integer type")
+    if zeros.dtype == np.uint64 and (zeros > np.uint64(np.iinfo(np.int64).max)).any():
+        raise QuantizationError(f"zero point {zeros.max()} does not fit 64 bits with a sign")
+    require_finite(scales)
+    if not scales.size or zeros.size not in (1, scales.size):
+        raise QuantizationError(
+            f"{scales.size} scales and {zeros.size} zero points, expected as many of each, "
+            "or one zero point"
+        )
+    if axis is not None and not -len(shape) <= axis < len(shape):
+        raise ValueError(f"axis {axis} is out of range for shape {shape}")
+    if scales.size > 1 and axis is None:
+        raise QuantizationError(f"{scales.size} scales need an axis")
+    if scales.size > 1 and axis is not None and shape[axis] != scales.size:
+        raise QuantizationError(
+            f"{scales.size} scales along axis {axis} of shape {shape}, expected {shape[axis]}"
+        )
+    return scales, zeros.astype(np.int64)
+
+
+def to_float32(values: NDArray[Any], out: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    """Copy floats of at most 32 bits, whose real values are themselves."""
+    out = output(out, values, np.dtype(np.float32))
+    with np.errstate(invalid="ignore"):
+        np.copyto(out, values)
+    return out
+
+
+def as_float32(scale: ArrayLike) -> NDArray[np.float32]:
+    """Give scales as float32; those that are too large become infinite, to be refused."""
+    if isinstance(scale, np.ndarray) and scale.dtype == np.float32:
+        return scale
+    with np.errstate(over="ignore"):
+        return np.asarray(scale, np.float32)
+
+
+def require_finite(scales: NDArray[np.float32]) -> None:
+    """Refuse scales that are infinite or NaN."""
+    if not np.isfinite(scales).all():
+        raise QuantizationError(f"a scale is {scales[~np.isfinite(scales)][0]}, expected a number")
+
+
+def output(out: NDArray[Any] | None, values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Make the output, or check the one that was given."""
+    if out is None:
+        return np.empty(values.shape, dtype)
+    if not isinstance(out, np.ndarray) or out.dtype != dtype:
+        raise TypeError(f"out is {getattr(out, 'dtype', type(out).__name__)}, expected {dtype}")
+    if out.shape != values.shape:
+        raise ValueError(f"out has shape {out.shape}, expected {values.shape}")
+    if not out.flags.writeable:
+        raise ValueError("out is read-only")
+    if np.may_share_memory(out, values):
+        raise ValueError("out overlaps the input")
+    return out
+
+
+def _arrange(
+    values: NDArray[Any],
+    out: NDArray[Any],
+    scales: NDArray[np.float32],
+    zeros: NDArray[np.int64],
+    axis: int | None,
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float32], NDArray[np.int64]]:
+    """Give input and output few axes, and parameters as many, so that they broadcast.
+
+    Contiguous arrays become (all,) or (before the axis, along it, after it): views, never copies.
+    """
+    contiguous = values.flags.c_contiguous and out.flags.c_contiguous
+    if scales.size == 1 or axis is None:
+        if contiguous:
+            values, out = values.reshape(-1), out.reshape(-1)
+        return values, out, scales, zeros
+    axis %= values.ndim
+    if contiguous:
+        shape = values.shape
+        split = (math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :]))
+        values, out, axis = values.reshape(split), out.reshape(split), 1
+    column = (-1,) + (1,) * (values.ndim - axis - 1)
+    if zeros.size == 1:
+        zeros = zeros.repeat(scales.size)
+    along = (1,) * axis + column
+    return values, out, scales.reshape(along), zeros.reshape(along)
+
+
+def _blocks(shape: tuple[int, ...]) -> Iterator[_Index]:
+    """Cut an array into blocks: as indices of as many leading axes as it takes."""
+    if math.prod(shape) <= BLOCK:
+        if 0 not in shape:
+            yield ()
+        return
+    inner, axis = math.prod(shape[1:]), 0
+    while inner > BLOCK:
+        axis += 1
+        inner //= shape[axis]
+    step = max(1, BLOCK // inner)
+    for outer in np.ndindex(shape[:axis]):
+        for start in range(0, shape[axis], step):
+            yield (*outer, slice(start, start + step))
+
+
+def _part(parameters: NDArray[Any], block: _Index) -> NDArray[Any]:
+    """Give the parameters for a block: along an axis of length 1, they serve every index."""
+    if parameters.size == 1 or not block:
+        return parameters
+    index = tuple(
+        at if size > 1 else (0 if isinstance(at, int) else slice(None))
+        for at, size in zip(block, parameters.shape, strict=False)
+    )
+    return parameters[index]

@@ -1,0 +1,125 @@
+"""The arithmetic of integers that have a scale for each block of them, along any axes.
+
+    real = (q - zero_point) * scale
+
+Difference and product are taken in float32, as for scales along an axis (see `affine`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import QuantizationError
+from .affine import BLOCK, are_exact, as_float32, output, require_finite
+
+__all__ = ["dequantize_blockwise"]
+
+
+def dequantize_blockwise(
+    q: ArrayLike,
+    scale: ArrayLike,
+    zero_point: ArrayLike = 0,
+    out: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
+    """Give the real values of integers that have a scale for each block of them.
+
+    Parameters
+    ----------
+    q : array_like of integers, any shape and memory layout
+    scale : array_like of float, with as many axes as q
+        Each axis of `q` is as long as that of `scale`, or a multiple: so many values in a row
+        share a scale. Taken as float32.
+    zero_point : int, or array_like of int, shape of scale
+    out : ndarray of float32, shape of q, optional
+        Where to put the result; it may have any memory layout, and may not overlap `q`.
+
+    Returns
+    -------
+    ndarray of float32, shape of q
+        `out`, if given: `(q - zero_point) * scale`, difference and product in float32, as along
+        an axis.
+
+    Raises
+    ------
+    QuantizationError
+        The shapes do not fit each other, or a scale is not finite.
+    TypeError, ValueError
+        As `dequantize`.
+
+    Examples
+    --------
+    >>> dequantize_blockwise(np.int8([[2, 2, 2, 2]]), [[0.5, 0.25]])
+    array([[1. , 1. , 0.5, 0.5]], dtype=float32)
+    """
+    values = np.asarray(q)
+    if values.dtype.kind not in "iu":
+        raise TypeError(f"q has dtype {values.dtype}, expected an integer type")
+    scales = as_float32(scale)
+    require_finite(scales)
+    lengths = _block_lengths(values.shape, scales.shape)
+    zeros = _block_zeros(zero_point, scales.shape)
+    out = output(out, values, np.dtype(np.float32))
+    narrow = values.dtype.itemsize <= 2 and are_exact(zeros)
+    zeros = zeros.astype(np.float32 if narrow else np.float64)
+    shifted = bool(zeros.any())
+    for rows in _row_blocks(values.shape):
+        # An index of no axes gives a view of an array of rank 0, if it has dots.
+        index: Any = (*rows, ...)
+        source, target = values[index], out[index]
+        part = target if narrow else np.empty(source.shape)
+        np.copyto(part, source, casting="unsafe")
+        if shifted:
+            part -= _repeated(zeros, lengths, rows)
+        difference = part.astype(np.float32, copy=False)
+        with np.errstate(over="ignore"):
+            np.multiply(difference, _repeated(scales, lengths, rows), out=target)
+    return out
+
+
+def _block_lengths(shape: tuple[int, ...], scales: tuple[int, ...]) -> tuple[int, ...]:
+    """Tell how many values in a row share a scale, along each axis."""
+    if len(shape) == len(scales) and all(
+        count and not size % count for size, count in zip(shape, scales, strict=True)
+    ):
+        return tuple(size // count for size, count in zip(shape, scales, strict=True))
+    raise QuantizationError(f"scales of shape {scales} do not divide shape {shape} into blocks")
+
+
+def _block_zeros(zero_point: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Check zero points against the shape of the scales; one serves all."""
+    zeros = np.asarray(zero_point)
+    if zeros.dtype.kind not in "iu":
+        raise TypeError(f"zero_point has dtype {zeros.dtype}, expected an integer type")
+    if zeros.size == 1:
+        return zeros.reshape((1,) * len(shape))
+    if zeros.shape != shape:
+        raise QuantizationError(f"zero points of shape {zeros.shape} for scales of shape {shape}")
+    return zeros
+
+
+def _row_blocks(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
+    """Cut an array along its first axis into blocks that stay in the cache."""
+    if not shape:
+        yield ()
+        return
+    step = max(1, BLOCK // max(1, math.prod(shape[1:])))
+    for start in range(0, shape[0], step):
+        yield (slice(start, min(start + step, shape[0])),)
+
+
+def _repeated(
+    parameters: NDArray[Any], lengths: tuple[int, ...], rows: tuple[slice, ...]
+) -> NDArray[Any]:
+    """Give the parameter of each value, for these rows; one parameter serves all."""
+    if parameters.size == 1:
+        return parameters
+    parameters = parameters[np.arange(rows[0].start, rows[0].stop) // lengths[0]]
+    for axis, length in enumerate(lengths[1:], 1):
+        if length != 1:
+            parameters = parameters.repeat(length, axis)
+    return parameters

@@ -1,0 +1,119 @@
+"""Findings about the graph: tensors that nobody uses, islands of float operators."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from ..model.model import Model
+from ..model.quantization import Blockwise, MultiAxis
+from ..model.subgraph import Operator, Subgraph
+from ..model.tensor import Tensor
+from ..summary.float_operators import CONVERSIONS, FLOATS, Walk, operations_of, tensors_of
+from .findings import Finding, Named
+from .tensors import finding
+
+__all__ = ["graph_findings"]
+
+
+def graph_findings(model: Model) -> Iterator[Finding]:
+    """Find dead tensors and float islands, in each subgraph."""
+    named = {(t.subgraph_index, t.index) for t in _in_signatures(model)}
+    fixed = _fixed(model)
+    for subgraph in model.subgraphs:
+        yield from _dead(subgraph, named)
+        yield from _islands(subgraph, fixed)
+
+
+def _in_signatures(model: Model) -> Iterator[Tensor]:
+    for signature in model.signatures:
+        yield from signature.inputs.values()
+        yield from signature.outputs.values()
+
+
+def _fixed(model: Model) -> set[tuple[int, int]]:
+    """Give the tensors that are the same each time the model runs: subgraph and index."""
+    structure = model.structure
+    walk = Walk(tensors_of(structure))
+    for operation in operations_of(structure):
+        walk.visit(operation)
+    tensors = (tensor for subgraph in model.subgraphs for tensor in subgraph.tensors)
+    pairs = zip(tensors, walk.fixed, strict=True)
+    return {(tensor.subgraph_index, tensor.index) for tensor, is_fixed in pairs if is_fixed}
+
+
+def _dead(subgraph: Subgraph, named: set[tuple[int, int]]) -> Iterator[Finding]:
+    used = {tensor.index for tensor in (*subgraph.inputs, *subgraph.outputs)}
+    for operator in subgraph.operators:
+        for tensors in (operator.inputs, operator.outputs, operator.intermediates):
+            used |= {tensor.index for tensor in tensors if tensor is not None}
+    for tensor in subgraph.tensors:
+        match tensor.quantization:
+            case Blockwise() | MultiAxis() as parameters:
+                used |= {parameters.scales_tensor, parameters.zero_points_tensor}
+    for tensor in subgraph.tensors:
+        if tensor.index not in used and (subgraph.index, tensor.index) not in named:
+            size = f" of {tensor.nbytes} bytes" if tensor.is_constant else ""
+            found = f"a {'constant' if tensor.is_constant else 'tensor'}{size} that nobody uses"
+            yield finding("TQ302", None, tensor, found, "an operator that reads or writes it")
+
+
+class _Groups:
+    """Operators put together by the tensors that they share."""
+
+    def __init__(self) -> None:
+        self._parents: dict[int, int] = {}
+
+    def find(self, tensor: int) -> int:
+        """Give the tensor that stands for all that are joined with this one."""
+        parents = self._parents
+        while (parent := parents.setdefault(tensor, tensor)) != tensor:
+            parents[tensor] = parents[parent]
+            tensor = parent
+        return tensor
+
+    def join(self, tensors: Iterable[int]) -> None:
+        """Join tensors."""
+        first, *others = map(self.find, tensors)
+        for other in others:
+            self._parents[other] = first
+
+
+def _islands(subgraph: Subgraph, fixed: set[tuple[int, int]]) -> Iterator[Finding]:
+    def floats(tensors: tuple[Tensor | None, ...]) -> list[int]:
+        return [
+            tensor.index
+            for tensor in tensors
+            if tensor is not None
+            and tensor.type in FLOATS
+            and (subgraph.index, tensor.index) not in fixed
+        ]
+
+    groups, members = _Groups(), defaultdict[int, list[Operator]](list)
+    begun, ended, inside = set[int](), set[int](), []
+    edges = floats((*subgraph.inputs, *subgraph.outputs))
+    for operator in subgraph.operators:
+        read, written = floats(operator.inputs), floats(operator.outputs)
+        if operator.name == "DEQUANTIZE":
+            begun.update(written)
+        elif operator.name == "QUANTIZE":
+            ended.update(read)
+        elif operator.name not in CONVERSIONS and (read or written):
+            groups.join((*read, *written))
+            inside.append((operator, (*read, *written)[0]))
+    for operator, tensor in inside:
+        members[groups.find(tensor)].append(operator)
+    for root, operators in members.items():
+        ends = ({groups.find(tensor) for tensor in some} for some in (begun, ended, edges))
+        is_fed, is_read, is_open = (root in end for end in ends)
+        if is_fed and is_read and not is_open:
+            yield _island(operators)
+
+
+def _island(operators: list[Operator]) -> Finding:
+    named = [Named(one.index, one.custom_name or one.name) for one in operators]
+    names = [f"{one.index} {one.shown}" for one in named]
+    shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    found = f"float operators {shown}" if len(names) > 1 else f"float operator {shown}"
+    expected = "operators on integers, as around them"
+    return finding("TQ401", None, None, found, expected, None, operators[0])

@@ -1,0 +1,457 @@
+"""Findings about operators: each held against its rule in the quantization specification."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..format.schema import INTEGER_RANGES, TensorType
+from ..format.vectors import require_modest
+from ..model.model import Model
+from ..model.subgraph import Operator
+from ..model.tensor import Tensor
+from ..summary.float_operators import CALLS, CONVERSIONS
+from .findings import Finding, Severity
+from .rules import RULES, Agreement, Domain, Each, Granularity, Operand, Product, Role, Rule
+from .tensors import Facts, facts_of, finding, numbers, place_of
+from .weights import bias_findings, weight_findings
+
+__all__ = ["operator_findings"]
+
+_NOTE, _WARNING, _ERROR = Severity.NOTE, Severity.WARNING, Severity.ERROR
+
+_NO_SCALES = np.empty(0, np.float32)
+
+_ROUNDING = 2.0**-21
+"""Relative error of a scale that is the float32 product of two; a few units in the last place."""
+
+
+@dataclass(frozen=True)
+class _Use:
+    """A tensor as an operator uses it."""
+
+    field: str  # "input" or "output"
+    index: int
+    operand: Operand
+    tensor: Tensor
+    facts: Facts
+
+
+class _Case(NamedTuple):
+    """An operator with its rule, and the tensors that the rule speaks of."""
+
+    operator: Operator
+    rule: Rule
+    domain: Domain
+    uses: tuple[_Use, ...]
+    seen: set[object]
+    """What constants have been looked at: many operators may share them."""
+
+    def find(
+        self,
+        id: str,
+        severity: Severity | None,
+        use: _Use | None,
+        found: str,
+        expected: str,
+        effect: str | None = None,
+    ) -> Finding:
+        """Make a finding about the operator, or about a tensor as it uses it."""
+        tensor = None if use is None else use.tensor
+        return finding(id, severity, tensor, found, expected, effect, self.operator)
+
+    def input(self, index: int) -> _Use | None:
+        """Give one input, if the rule speaks of it and it is there."""
+        return next((u for u in self.uses if (u.field, u.index) == ("input", index)), None)
+
+    @property
+    def output(self) -> _Use | None:
+        """The first output, if the rule speaks of it."""
+        return next((use for use in self.uses if use.field == "output"), None)
+
+    @property
+    def rescales(self) -> bool:
+        """Whether the operator computes with scales, rather than move values or count them."""
+        written = [use.operand for use in self.uses if use.field == "output"]
+        return self.rule.same is Agreement.NONE and any(
+            one.role is Role.ACTIVATION or one.types[0] in (TensorType.BOOL, TensorType.FLOAT32)
+            for one in written
+        )
+
+
+def operator_findings(model: Model) -> Iterator[Finding]:
+    """Find where the operators of a model differ from the specification.
+
+    Raises
+    ------
+    CorruptModelError
+        Operators share tensors of very many scales out of all proportion to the file.
+    """
+    seen: set[object] = set()
+    size = 0
+    for operator in (operator for graph in model.subgraphs for operator in graph.operators):
+        case = _case_of(operator, seen)
+        if case is None:
+            yield from _unspecified(operator)
+            continue
+        size += sum(use.facts.scales.nbytes for use in case.uses)
+        require_modest(model.structure.file, size, "the scales of operators' tensors")
+        yield from _held(case)
+
+
+def _case_of(operator: Operator, seen: set[object]) -> _Case | None:
+    """Give the rule that holds for an operator, by the type of its first activation.
+
+    None if it computes in float or on 8-bit values without a sign, or has no rule.
+    """
+    for domain, rules in RULES.items():
+        rule = rules.get(operator.name)
+        if rule is None:
+            continue
+        uses = tuple(_uses(operator, rule))
+        leading = [use for use in uses if _leads(use)]
+        if leading and leading[0].facts.type is TensorType.FLOAT32 and rule.forms:
+            # A QUANTIZE, of which the output tells.
+            leading = leading[1:]
+        if leading and leading[0].facts.type is leading[0].operand.types[0]:
+            return _Case(operator, rule, domain, uses, seen)
+    return None
+
+
+def _leads(use: _Use) -> bool:
+    """Tell whether a tensor's type decides which rule holds."""
+    return use.operand.role is Role.ACTIVATION and not use.operand.is_state
+
+
+def _uses(operator: Operator, rule: Rule) -> Iterator[_Use]:
+    for field, tensors, at in (
+        ("input", operator.inputs, rule.input),
+        ("output", operator.outputs, rule.output),
+    ):
+        for index, tensor in enumerate(tensors):
+            operand = at(index)
+            if operand is not None and tensor is not None:
+                yield _Use(field, index, operand, tensor, facts_of(tensor))
+
+
+def _unspecified(operator: Operator) -> Iterator[Finding]:
+    """Find an operator without a rule that reads and writes 8-bit or 16-bit activations."""
+    if operator.name in CONVERSIONS | CALLS | {"CUSTOM"}:
+        return
+    for tensor in (*operator.inputs, *operator.outputs):
+        if tensor is None or tensor.is_constant:
+            continue
+        facts = facts_of(tensor)
+        if facts.type in (TensorType.INT8, TensorType.INT16) and facts.scales.size:
+            known = any(operator.name in rules for rules in RULES.values())
+            expected = f"no {facts.type.name} activation" if known else "a specified operator"
+            found = f"{facts.type.name} with scale {numbers(facts.scales)}"
+            yield finding("TQ210", None, tensor, found, expected, None, operator)
+            return
+
+
+def _held(case: _Case) -> Iterator[Finding]:
+    """Hold one operator against its rule."""
+    if not case.rule.has_kernel:
+        found = f"{case.operator.name} of {case.domain.value}"
+        yield case.find("TQ211", None, None, found, "an operator that LiteRT has a kernel for")
+    for use in case.uses:
+        if use.facts.type not in _types(case, use):
+            yield _wrong_type(case, use)
+        elif use.operand.role is not Role.OTHER and use.facts.is_plain:
+            yield from _parameters(case, use)
+    yield from _agreement(case)
+    yield from _conditions(case)
+
+
+def _types(case: _Case, use: _Use) -> tuple[TensorType, ...]:
+    """Give the types that a tensor may have; all, where nothing is said."""
+    if not use.operand.types:
+        return (use.facts.type,)
+    forms, read = case.rule.forms, case.input(0)
+    if not forms or read is None:
+        return use.operand.types
+    if use.field == "input":
+        return (*(form.input for form in forms), TensorType.UINT8)
+    # A model with 8-bit inputs and outputs without a sign has such at its edges.
+    types = [type for form in forms if form.input is read.facts.type for type in form.outputs]
+    return (*types, TensorType.UINT8)
+
+
+def _wrong_type(case: _Case, use: _Use) -> Finding:
+    expected = " or ".join(type.name for type in _types(case, use))
+    # Of a FULLY_CONNECTED the kernel lets an int64 bias pass, but reads it as int32.
+    severity = _ERROR if "type" in use.operand.checks else _WARNING
+    id = "TQ208" if use.operand.role is Role.BIAS else "TQ201"
+    where = f"{use.field} {use.index} of type {use.facts.type.name}"
+    return case.find(id, severity, use, where, expected)
+
+
+def _parameters(case: _Case, use: _Use) -> Iterator[Finding]:
+    operand, facts = use.operand, use.facts
+    if not facts.scales.size:
+        yield from _unscaled(case, use)
+        return
+    yield from _granularity(case, use)
+    yield from _zero_points(case, use)
+    yield from _scale(case, use)
+    if operand.role is Role.BIAS:
+        yield from _bias_scale(case, use)
+    yield from _values(case, use)
+
+
+def _unscaled(case: _Case, use: _Use) -> Iterator[Finding]:
+    if use.operand.role is Role.BIAS:
+        effect = (
+            "The kernel adds the bias as if it had that scale; nobody else can tell its values."
+        )
+        expected = "the product of the scales of input and weights"
+        yield case.find("TQ207", _WARNING, use, "no scale", expected, effect)
+    elif case.rescales and use.facts.type in INTEGER_RANGES:
+        found = f"{use.field} {use.index}, {use.facts.type.name}, without a scale"
+        yield case.find("TQ101", None, use, found, "a scale and a zero point")
+
+
+def _granularity(case: _Case, use: _Use) -> Iterator[Finding]:
+    operand, facts = use.operand, use.facts
+    count, granularity = facts.scales.size, _granularity_of(case, use)
+    if granularity is Granularity.PER_TENSOR and count > 1:
+        severity = _ERROR if case.rescales else _WARNING
+        yield case.find("TQ202", severity, use, f"{count} scales", "one scale")
+    if operand.role is not Role.WEIGHT or granularity is not Granularity.PER_AXIS:
+        return
+    assert operand.axis is not None
+    channels = facts.shape[operand.axis] if operand.axis < len(facts.shape) else 0
+    if count == 1 and channels > 1:
+        effect = "It is right, but small channels are stored less precisely than they could be."
+        yield case.find("TQ202", _NOTE, use, "one scale", f"{channels} scales", effect)
+    elif count > 1 and facts.axis != operand.axis:
+        found = f"{count} scales along axis {facts.axis}"
+        yield case.find("TQ203", None, use, found, f"axis {operand.axis}")
+
+
+def _granularity_of(case: _Case, use: _Use) -> Granularity | None:
+    """Give what is specified; of a QUANTIZE's output, what its form says."""
+    read = case.input(0)
+    if use.field == "output" and read is not None:
+        for form in case.rule.forms:
+            if form.input is read.facts.type:
+                return form.granularity
+    return use.operand.granularity
+
+
+def _zero_points(case: _Case, use: _Use) -> Iterator[Finding]:
+    operand, zeros = use.operand, use.facts.zero_points
+    if operand.zero_point is None or not zeros.size or use.facts.type not in operand.types:
+        # One of the other types of a QUANTIZE.
+        return
+    low, high = operand.zero_point
+    is_checked = "zero_point" in operand.checks or _is_int16_to_int16(case)
+    if (low, high) == INTEGER_RANGES[use.facts.type] and not is_checked:
+        # What is outside the range of the type is found for the tensor.
+        return
+    outside = (zeros < low) | (zeros > high)
+    if outside.any():
+        severity = _ERROR if is_checked or _takes_zero(case, use) else _WARNING
+        expected = str(low) if low == high else f"{low} to {high}"
+        found = f"zero point {numbers(zeros[outside])}"
+        loose = "Kernels that have the prescribed one built in compute with that."
+        effect = None if severity is _ERROR else loose
+        yield case.find("TQ204", severity, use, found, expected, effect)
+
+
+def _is_int16_to_int16(case: _Case) -> bool:
+    """Tell whether it is the one form of QUANTIZE of which the kernel checks zero points."""
+    return bool(case.rule.forms) and all(u.facts.type is TensorType.INT16 for u in case.uses)
+
+
+def _takes_zero(case: _Case, use: _Use) -> bool:
+    """Tell whether the kernel takes a zero point for 0 without a look at it.
+
+    Only FULLY_CONNECTED subtracts that of its weights, if they have one scale.
+    """
+    if use.operand.role is Role.WEIGHT:
+        return case.operator.name != "FULLY_CONNECTED" or use.facts.scales.size > 1
+    return use.operand.role is Role.BIAS
+
+
+def _scale(case: _Case, use: _Use) -> Iterator[Finding]:
+    """Hold the scale against the one that is prescribed, or has to be that of the output."""
+    operand, scale = use.operand, float(use.facts.scales[0])
+    severity = _ERROR if "scale" in operand.checks else _WARNING
+    if operand.scale is not None:
+        wanted = float(operand.scale)
+        if not abs(scale - wanted) <= operand.tolerance * wanted:
+            expected = f"scale {operand.scale}"
+            yield case.find("TQ205", severity, use, f"scale {_shown(scale)}", expected)
+    if operand.is_power_of_two and use.facts.type in operand.types:
+        yield from _cell_scale(case, use, scale)
+    output = case.output
+    if operand.as_output and output is not None and _differ(use.facts, output.facts, exactly=True):
+        expected = f"{_both(output.facts)}, as the output"
+        yield case.find("TQ206", severity, use, _both(use.facts), expected)
+
+
+def _cell_scale(case: _Case, use: _Use, scale: float) -> Iterator[Finding]:
+    """Hold the scale of an LSTM's cell state against a power of two.
+
+    Source: google-ai-edge/LiteRT, tflite/kernels/internal/quantization_util.cc, CheckedLog2.
+    """
+    is_lstm = case.operator.name == "LSTM"
+    exponent = math.log2(scale) if scale > 0 and math.isfinite(scale) else math.inf
+    nearest = round(exponent) if math.isfinite(exponent) else 0
+    if abs(exponent - nearest) < 1e-3 and not (is_lstm and nearest > -9):
+        return
+    expected = "a power of two" + (" of at most 2^-9" if is_lstm else "")
+    # UNIDIRECTIONAL_SEQUENCE_LSTM does not look at what its own check says.
+    unset = "The kernel stops reading the parameters there, and computes with the rest unset."
+    found = f"scale {_shown(scale)} of the cell state"
+    yield case.find("TQ212", None, use, found, expected, None if is_lstm else unset)
+
+
+def _bias_scale(case: _Case, use: _Use) -> Iterator[Finding]:
+    """Hold the scales of a bias against the product that they should be."""
+    product, scales = _product_of(case, use), use.facts.scales.astype(np.float64)
+    if product is None or (product.size > 1 and scales.size > 1 and product.size != scales.size):
+        return
+    with np.errstate(all="ignore"):
+        wrong = ~(np.abs(scales - product) <= _ROUNDING * np.abs(product))
+    if not wrong.any() or not np.isfinite(product).all():
+        return
+    at = int(np.broadcast_to(wrong, np.broadcast_shapes(scales.shape, product.shape)).argmax())
+    found, wanted = scales[min(at, scales.size - 1)], product[min(at, product.size - 1)]
+    channel = f" of channel {at}" if scales.size > 1 or product.size > 1 else ""
+    refused = product.size == 1 and _is_refused(case, use, abs(wanted - found))
+    yield case.find(
+        "TQ207",
+        _ERROR if refused else _WARNING,
+        use,
+        f"scale {_shown(float(found))}{channel}",
+        f"{_shown(float(wanted))}, the product of the scales of input and weights",
+        f"The kernel adds the bias as if it had the product for its scale: {wanted / found:.6g} "
+        "times as much as the file says."
+        if found
+        else None,
+    )
+
+
+def _is_refused(case: _Case, use: _Use, gap: float) -> bool:
+    """Tell whether a kernel that looks at the scale of its bias refuses it.
+
+    Source: google-ai-edge/LiteRT, tflite/kernels/kernel_util.cc, GetQuantizedConvolutionMultipler.
+    """
+    output = case.output
+    if "scale" not in use.operand.checks or output is None or not output.facts.scales.size:
+        return False
+    return gap / float(output.facts.scales[0] or np.nan) > 0.02
+
+
+def _product_of(case: _Case, use: _Use) -> NDArray[np.float64] | None:
+    """Give the scales that a bias should have; None if not all of their factors are known."""
+    operand = use.operand
+    product: Product | None = operand.product
+    if operand.normalized is not None and case.input(operand.normalized.inputs[0]) is not None:
+        product = operand.normalized
+    if product is None:
+        return None
+    factors = [case.input(index) for index in product.inputs]
+    result = np.array([product.factor])
+    for factor in factors:
+        scales = _NO_SCALES if factor is None else factor.facts.scales
+        if not scales.size or 1 not in (scales.size, result.size):
+            return None
+        with np.errstate(all="ignore"):
+            result = result * scales.astype(np.float64)
+    for index in product.intermediates:
+        inside = case.operator.intermediates
+        tensor = inside[index] if index < len(inside) else None
+        scales = _NO_SCALES if tensor is None else facts_of(tensor).scales
+        if scales.size != 1:
+            return None
+        result = result * float(scales[0])
+    return result
+
+
+def _values(case: _Case, use: _Use) -> Iterator[Finding]:
+    """Look at the values of constant weights and biases, once."""
+    if not use.tensor.is_constant:
+        return
+    if use.operand.role is Role.WEIGHT and _is_new(case, use.tensor, use.facts.axis):
+        yield from weight_findings(case.operator, use.operand, use.tensor, use.facts)
+    if use.operand.role is Role.BIAS:
+        weights = next((u for u in case.uses if u.operand.role is Role.WEIGHT), None)
+        read = next((u for u in case.uses if u.operand.role is Role.ACTIVATION), None)
+        if weights and read and _is_new(case, use.tensor, place_of(weights.tensor)):
+            yield from bias_findings(
+                case.operator, use.tensor, weights.tensor, weights.operand.axis, read.facts
+            )
+
+
+def _is_new(case: _Case, tensor: Tensor, view: object) -> bool:
+    """Tell whether a constant has not been looked at in this way; from now on it has."""
+    key = (place_of(tensor), view)
+    is_new = key not in case.seen
+    case.seen.add(key)
+    return is_new
+
+
+def _agreement(case: _Case) -> Iterator[Finding]:
+    """Hold all activations against the first output, or the first input of several outputs."""
+    if case.rule.same is Agreement.NONE:
+        return
+    moved = [u for u in case.uses if u.operand.role is Role.ACTIVATION and u.facts.is_plain]
+    moved = [use for use in moved if not use.operand.as_output]
+    several = isinstance(case.rule.outputs, Each)
+    field = "input" if several else "output"
+    first = next((use for use in moved if use.field == field), None)
+    if first is None:
+        return
+    severity = _ERROR if case.rule.same is Agreement.CHECKED else _WARNING
+    for use in moved:
+        if use.field != field and _differ(use.facts, first.facts, severity is _ERROR):
+            expected = f"{_both(first.facts)}, as {field} {first.index}"
+            yield case.find(
+                "TQ206", severity, use, f"{_both(use.facts)} of {use.field} {use.index}", expected
+            )
+
+
+def _differ(one: Facts, other: Facts, exactly: bool) -> bool:
+    """Tell whether two tensors are quantized in different ways."""
+    if one.scales.size != other.scales.size or one.zero_points.size != other.zero_points.size:
+        return True
+    if one.type is other.type and (one.zero_points != other.zero_points).any():
+        return True
+    gap = np.abs(one.scales.astype(np.float64) - other.scales)
+    return bool((gap > (0 if exactly else 1e-6) * np.abs(other.scales)).any())
+
+
+def _conditions(case: _Case) -> Iterator[Finding]:
+    """Hold an operator against what only its kernel asks."""
+    if case.operator.name == "HARD_SWISH":
+        read, output = case.input(0), case.output
+        if read and output and read.facts.scales.size == output.facts.scales.size == 1:
+            ratio = float(read.facts.scales[0]) / 128 / float(output.facts.scales[0] or np.nan)
+            if ratio >= 1:
+                found = f"an input's scale of {128 * ratio:.6g} times the output's"
+                yield case.find("TQ212", None, read, found, "less than 128 times")
+    if case.operator.name == "SVDF":
+        activation = case.operator.options.get("fused_activation_function", 0)
+        if activation != 1:
+            found = f"fused activation {activation}"
+            yield case.find("TQ212", None, None, found, "fused activation 1, RELU")
+
+
+def _both(facts: Facts) -> str:
+    if not facts.scales.size:
+        return "no scale"
+    return f"scale {numbers(facts.scales)}, zero point {numbers(facts.zero_points)}"
+
+
+def _shown(scale: float) -> str:
+    """Write a scale in the fewest digits that a float32 needs."""
+    return str(np.float32(scale))

@@ -1,0 +1,175 @@
+"""Findings about the values of weights and biases."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import TFLiteError
+from ..format.schema import INTEGER_RANGES, TensorType
+from ..model.subgraph import Operator
+from ..model.tensor import Tensor
+from .findings import Finding
+from .rules import Operand
+from .tensors import Facts, finding, numbers
+
+__all__ = ["bias_findings", "weight_findings"]
+
+_CROWD = 64
+"""So many values a channel must have for a crowd at its ends to mean anything,"""
+_DIFFERENT = 16
+"""and so many different ones: of a few, as in a mean, many are the largest."""
+
+_DENSE_PER_BYTE = 64
+"""Values that a sparse tensor may have for each byte of the file."""
+
+
+def weight_findings(
+    operator: Operator, operand: Operand, tensor: Tensor, facts: Facts
+) -> Iterator[Finding]:
+    """Find what is wrong with the values of weights.
+
+    Parameters
+    ----------
+    operator : Operator
+    operand : Operand
+        What the rule says of them.
+    tensor : Tensor
+        The weights, constant.
+    facts : Facts
+        Those of the weights.
+    """
+    data = _data(tensor)
+    if data is None or not data.size or operand.range is None:
+        return
+    low, high = int(data.min()), int(data.max())
+    if low < operand.range[0] or high > operand.range[1]:
+        count = np.count_nonzero((data < operand.range[0]) | (data > operand.range[1]))
+        found = f"{count} values outside, from {low} to {high}"
+        expected = f"{operand.range[0]} to {operand.range[1]}"
+        yield finding("TQ209", None, tensor, found, expected, None, operator)
+    channels = _channels(data, facts.axis if facts.scales.size > 1 else None)
+    if channels is None:
+        return
+    top = operand.range[1]
+    # In a wider type, since int8 has no 128.
+    peaks = np.maximum(
+        channels.max(axis=1).astype(np.int64), -channels.min(axis=1).astype(np.int64)
+    )
+    zeros = peaks == 0
+    if zeros.any():
+        found = _which(zeros, "only zeros")
+        yield finding("TQ501", None, tensor, found, "a value that is not zero", None, operator)
+    unused = (peaks > 0) & (2 * peaks < top)
+    if unused.any():
+        found = _which(unused, f"no value beyond {int(peaks[unused].max())}")
+        yield finding("TQ503", None, tensor, found, f"values up to {top}", None, operator)
+    crowded = _crowded(channels, top)
+    if crowded.any():
+        found = _which(crowded, f"a tenth or more of the values at -{top} and {top}")
+        yield finding("TQ502", None, tensor, found, "few values there", None, operator)
+
+
+def _crowded(channels: NDArray[Any], top: int) -> NDArray[np.bool_]:
+    """Tell in which channels a tenth of the values is at the ends of the range."""
+    count, size = channels.shape
+    crowded = np.zeros(count, bool)
+    if size < _CROWD:
+        return crowded
+    at_ends = np.count_nonzero((channels >= top) | (channels <= -top), axis=1)
+    for index in (at_ends * 10 >= size).nonzero()[0]:
+        crowded[index] = np.unique(channels[index]).size >= _DIFFERENT
+    return crowded
+
+
+def bias_findings(
+    operator: Operator, bias: Tensor, weights: Tensor, axis: int | None, read: Facts
+) -> Iterator[Finding]:
+    """Find what is wrong with the values of a bias, and with the sums that it begins.
+
+    Parameters
+    ----------
+    operator : Operator
+    bias, weights : Tensor
+    axis : int or None
+        The axis of the weights that are the operator's channels.
+    read : Facts
+        Those of the activation that the weights are multiplied with.
+    """
+    values = _data(bias)
+    if values is None or not values.size:
+        return
+    low, high = INTEGER_RANGES[bias.type]
+    ends = (values.reshape(-1) <= low) | (values.reshape(-1) >= high)
+    if ends.any():
+        found = _which(ends, f"a value at the end of {bias.type.name}")
+        yield finding("TQ502", None, bias, found, "values within the range", None, operator)
+    is_int8 = read.type is TensorType.INT8 and bias.type is TensorType.INT32
+    if is_int8 and axis is not None and weights.is_constant and read.zero_points.size == 1:
+        yield from _overflow(operator, bias, values.reshape(-1), weights, axis, read)
+
+
+def _overflow(
+    operator: Operator,
+    bias: Tensor,
+    values: NDArray[Any],
+    weights: Tensor,
+    axis: int,
+    read: Facts,
+) -> Iterator[Finding]:
+    """Find channels of which bias and products can be more than an int32 holds.
+
+    The kernel sums `(q - zero_point) * weight` over all weights of a channel, where q is any int8
+    (google-ai-edge/LiteRT, tflite/kernels/internal/reference/integer_ops/conv.h).
+    """
+    data = _data(weights)
+    channels = None if data is None else _channels(data, axis)
+    if channels is None or channels.shape[0] != values.size:
+        return
+    low, high = (end - int(read.zero_points[0]) for end in INTEGER_RANGES[TensorType.INT8])
+    positive = np.maximum(channels, 0).sum(axis=1, dtype=np.float64)
+    negative = np.minimum(channels, 0).sum(axis=1, dtype=np.float64)
+    most = values + positive * max(high, 0) + negative * min(low, 0)
+    least = values + positive * min(low, 0) + negative * max(high, 0)
+    bad = (most > (1 << 31) - 1) | (least < -(1 << 31))
+    if bad.any():
+        furthest = max(float(most.max()), -float(least.min()))
+        found = _which(bad, f"sums of up to {furthest:.0f}")
+        expected = f"at most {(1 << 31) - 1}"
+        yield finding("TQ504", None, bias, found, expected, None, operator)
+
+
+def _data(tensor: Tensor) -> NDArray[Any] | None:
+    """Give the values, if they can be read: what keeps them from it is found for the tensor.
+
+    Sparse ones of which little is stored are not looked at, since a small file may have many.
+    """
+    if tensor.is_sparse and math.prod(tensor.shape) > _DENSE_PER_BYTE * (tensor.nbytes or 0):
+        return None
+    try:
+        data = tensor.data
+    except TFLiteError:
+        return None
+    return data if data.dtype.kind in "iu" else None
+
+
+def _channels(data: NDArray[Any], axis: int | None) -> NDArray[Any] | None:
+    """Give one row per channel; one row for all values if there is no axis."""
+    if axis is None:
+        return data.reshape(1, -1)
+    if not 0 <= axis < data.ndim or not data.size:
+        return None
+    return np.moveaxis(data, axis, 0).reshape(data.shape[axis], -1)
+
+
+def _which(channels: NDArray[np.bool_], what: str) -> str:
+    """Say of which channels something is true: 'only zeros in channels 0, 3'."""
+    if channels.size == 1:
+        return what
+    found = channels.nonzero()[0]
+    word = "channel" if found.size == 1 else "channels"
+    return f"{what} in {word} {numbers(found)}"

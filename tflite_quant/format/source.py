@@ -1,0 +1,155 @@
+"""Where a model's bytes come from: a path, bytes in memory, or a file object."""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import NotTFLiteError
+
+__all__ = ["Source", "load", "require_identifier"]
+
+Source = (
+    str
+    | os.PathLike[str]
+    | bytes
+    | bytearray
+    | memoryview
+    | mmap.mmap
+    | NDArray[np.uint8]
+    | BinaryIO
+)
+"""What a model can be opened from."""
+
+# How files begin that are taken for models, and what they are.
+_LOOKALIKES = (
+    (
+        b"version https://git-lfs",
+        "a Git LFS pointer: fetch the file itself with 'git lfs pull'",
+    ),
+    (b"PK\x03\x04", "a ZIP archive (.keras, .task, .zip): the model may be inside"),
+    (
+        b"\x89HDF\r\n\x1a\n",
+        "an HDF5 file (Keras .h5): convert it to TensorFlow Lite first",
+    ),
+    (b"\x1f\x8b", "gzip-compressed data: decompress it first"),
+    (b"<!doctype html", "an HTML page"),
+    (b"<html", "an HTML page"),
+    (
+        b"\x08",
+        "a protocol buffer (ONNX, SavedModel): convert it to TensorFlow Lite first",
+    ),
+    (b"{", "JSON text"),
+)
+
+
+def load(source: Source) -> NDArray[np.uint8]:
+    """Give all bytes of a source as a read-only array.
+
+    Parameters
+    ----------
+    source : path, bytes-like, ndarray of uint8, or binary file object
+        A path is memory-mapped; a small file is read, as is one that the system cannot map.
+        Bytes in memory are not copied: do not change them while the model is in use. A file
+        object is read to its end.
+
+    Returns
+    -------
+    ndarray of uint8, shape (size,)
+
+    Raises
+    ------
+    OSError
+        What the system says of a path: it does not exist, is a directory, cannot be read.
+    TypeError
+        The source is none of these, or its memory is not contiguous bytes.
+    """
+    if isinstance(source, str | os.PathLike):
+        memory = _load_path(source)
+    elif isinstance(source, bytes | bytearray | memoryview | mmap.mmap | np.ndarray):
+        memory = _view(source)
+    elif hasattr(source, "read"):
+        memory = _view(_read(source))
+    else:
+        raise TypeError(
+            "a model is opened from a path, bytes, bytearray, memoryview, mmap, uint8 array or "
+            f"binary file object, not from {type(source).__name__}"
+        )
+    memory.flags.writeable = False
+    return memory
+
+
+_SMALL = 1 << 20
+"""A file up to this size is read: that takes less time than mapping it and touching its pages."""
+
+
+def _load_path(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
+    with open(path, "rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > _SMALL:
+            # Some file systems cannot map files.
+            with contextlib.suppress(OSError, ValueError):
+                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                return np.frombuffer(mapped, np.uint8)
+        content = file.read(size)
+        if not size or len(content) < size:
+            # Pipes and the like have no size; the system may also give less than it is asked for.
+            content += file.read()
+        return np.frombuffer(content, np.uint8)
+
+
+def _view(
+    source: bytes | bytearray | memoryview | mmap.mmap | NDArray[np.uint8],
+) -> NDArray[np.uint8]:
+    if isinstance(source, np.ndarray) and source.dtype != np.uint8:
+        raise TypeError(f"an array of a model's bytes has dtype uint8, not {source.dtype}")
+    view = source.data if isinstance(source, np.ndarray) else memoryview(source)
+    if not view.c_contiguous:
+        raise TypeError("a model's bytes must be contiguous in memory")
+    return np.frombuffer(view, np.uint8)
+
+
+def _read(file: BinaryIO) -> bytes:
+    content = file.read()
+    if not isinstance(content, bytes):
+        raise TypeError(
+            f"a model is read from a file opened in binary mode; read() gave "
+            f"{type(content).__name__}, not bytes"
+        )
+    return content
+
+
+def require_identifier(memory: NDArray[np.uint8], identifier: bytes) -> None:
+    """Refuse bytes that do not carry a FlatBuffer's identifier, saying what they look like.
+
+    Parameters
+    ----------
+    memory : ndarray of uint8, shape (size,)
+    identifier : bytes
+        What bytes 4 to 8 must be.
+
+    Raises
+    ------
+    NotTFLiteError
+    """
+    head = memory[:64].tobytes()
+    if head[4:8] == identifier:
+        return
+    if not head:
+        raise NotTFLiteError("not a TensorFlow Lite model: it is empty")
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    for start, what in _LOOKALIKES:
+        if head.startswith(start) or text.startswith(start):
+            raise NotTFLiteError(f"not a TensorFlow Lite model: it looks like {what}")
+    if head[4:7] == identifier[:3]:
+        what = f"a TensorFlow Lite model of another schema, {head[4:8]!r}"
+    elif len(head) < 8:
+        what = f"only {len(head)} bytes"
+    else:
+        what = f"bytes 4 to 8 are {head[4:8]!r}"
+    raise NotTFLiteError(f"not a TensorFlow Lite model: {what}, expected {identifier!r}")

@@ -1,0 +1,379 @@
+"""How the values of a sparse tensor become a dense array.
+
+A pruned network's weights are mostly zeros, so a file may hold only the others and say where they
+belong. TFLite's form is a tree of the TACO kind (google-ai-edge/LiteRT,
+tflite/converter/schema/schema.fbs, table SparsityParameters). It is read one dimension at a time:
+
+- The *traversal order* says which dimension of the tensor comes first, second, and so on: (0, 1)
+  for a matrix stored row by row, (1, 0) for one stored column by column.
+- A *dense* dimension has only a size: every index from 0 to size - 1 is there.
+- A *compressed* dimension, as in CSR matrices, lists the indices that are there. Each position
+  reached so far (each row, if the rows came before) has its own run of `indices`: position p has
+  those from `segments[p]` up to, not including, `segments[p + 1]`.
+
+The positions that are reached after the last dimension are the places of the stored values, in
+this order. With the order (0, 1), the matrix
+
+    7 0 0 8       dimension 0: dense, size 3
+    0 0 0 0       dimension 1: compressed, segments 0 2 2 3, indices 0 3 1
+    0 9 0 0       values: 7 8 9
+
+has two values in row 0, at columns 0 and 3, none in row 1, and one in row 2, at column 1.
+
+Hardware likes to find several values side by side, so a dimension can be cut into *blocks*. The
+dimension itself then counts blocks, and a further dimension, which comes at the end of the
+traversal order, counts the values within a block. A tensor of rank n with k blocked dimensions has
+dimensions 0 to n - 1, of its shape, and n to n + k - 1, of the blocks; the *block map* says for
+each of the latter which of the former it cuts. With the order (0, 1, 2) and the block map (1),
+
+    1 2 0 0 0 0   dimension 0: dense, size 2
+    0 0 0 0 3 0   dimension 1: compressed, segments 0 1 2, indices 0 2 (blocks, of 3 a row)
+                  dimension 2: dense, size 2 (within a block)
+                  values: 1 2 3 0
+
+What the format leaves open is settled by what LiteRT does with a file
+(tflite/kernels/internal/utils/sparsity_format_converter.cc, tflite/core/tools/verifier.cc):
+
+- The indices of a run may be in any order.
+- An index twice in a run is refused: the operator DENSIFY keeps the last of the two values, but
+  the sparse FULLY_CONNECTED computes with their sum.
+- Where blocks do not fill a dimension, the rest of it is zero. TensorFlow's converter writes such
+  files, and loses the values that were there.
+- A compressed dimension within blocks has no size in the file, so that nobody could read it.
+
+LiteRT takes the size of another block if a block map falls, as (1, 0), or if three or more
+dimensions of blocks are traversed in a cyclic order. Here each has its own, as the schema says.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import CorruptModelError, UnsupportedError
+
+__all__ = ["CompressedDimension", "DenseDimension", "Dimension", "Sparsity", "densify"]
+
+_MAX_RANK = 32
+"""What numpy before 2.0 can have; it also keeps the tuples in messages short."""
+
+_SHOWN = 8
+"""Dimensions in a repr."""
+
+
+@dataclass(frozen=True, eq=False)
+class DenseDimension:
+    """A dimension of which every index is stored.
+
+    Attributes
+    ----------
+    size : int
+    """
+
+    size: int
+
+    def _summary(self) -> str:
+        return f"dense {self.size}"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CompressedDimension:
+    """A dimension of which only the indices that have values are stored (SPARSE_CSR).
+
+    Attributes
+    ----------
+    segments : ndarray of integers, shape (positions + 1,)
+        Where each position's run of indices starts, and after them where the last one ends.
+    indices : ndarray of integers, shape (n,)
+
+    Examples
+    --------
+    >>> CompressedDimension(np.array([0, 2, 2, 3]), np.array([0, 3, 1]))
+    CompressedDimension(3 indices in 3 segments)
+    """
+
+    segments: NDArray[np.integer[Any]]
+    indices: NDArray[np.integer[Any]]
+
+    def __repr__(self) -> str:
+        return f"CompressedDimension({self._counts()})"
+
+    def _counts(self) -> str:
+        return f"{self.indices.size} indices in {max(self.segments.size - 1, 0)} segments"
+
+    def _summary(self) -> str:
+        return f"compressed {self._counts()}"
+
+
+Dimension: TypeAlias = DenseDimension | CompressedDimension
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Sparsity:
+    """Where the stored values of a sparse tensor belong; this module's docstring teaches how.
+
+    Attributes
+    ----------
+    traversal_order : tuple of int
+        The dimensions of the tensor, then those within blocks, as they are traversed.
+    block_map : tuple of int
+        For each dimension within blocks, the dimension of the tensor that it cuts.
+    dimensions : tuple of DenseDimension or CompressedDimension
+        In traversal order.
+
+    Examples
+    --------
+    >>> columns = CompressedDimension(np.array([0, 1, 2]), np.array([0, 2]))
+    >>> Sparsity((0, 1, 2), (1,), (DenseDimension(2), columns, DenseDimension(4)))
+    Sparsity(order (0, 1, 2), blocks in (1,): dense 2, compressed 2 indices in 2 segments, dense 4)
+    """
+
+    traversal_order: tuple[int, ...]
+    block_map: tuple[int, ...]
+    dimensions: tuple[Dimension, ...]
+
+    def __repr__(self) -> str:
+        blocks = f", blocks in {_brief(self.block_map)}" if self.block_map else ""
+        parts = [dimension._summary() for dimension in self.dimensions[:_SHOWN]]
+        if len(self.dimensions) > _SHOWN:
+            parts.append(f"... ({len(self.dimensions)} dimensions)")
+        listed = ", ".join(parts) or "no dimensions"
+        return f"Sparsity(order {_brief(self.traversal_order)}{blocks}: {listed})"
+
+
+def densify(
+    stored: NDArray[Any], sparsity: Sparsity, shape: tuple[int, ...], limit: int
+) -> NDArray[Any]:
+    """Put stored values in their places in a dense array, with zeros everywhere else.
+
+    Parameters
+    ----------
+    stored : ndarray, shape (n,)
+        The values in the file, each in whole bytes.
+    sparsity : Sparsity
+    shape : tuple of int
+        The shape of the tensor.
+    limit : int
+        The most bytes that the dense array may take: a small file can ask for a large one.
+
+    Returns
+    -------
+    ndarray of stored.dtype, shape `shape`
+        A new array, read-only. Beside it, the work takes some tens of bytes for each stored
+        value, segment and index.
+
+    Raises
+    ------
+    CorruptModelError
+        The parts of `sparsity` fit neither each other, nor the shape, nor the number of values; a
+        place has two values; or the array would take more than `limit` bytes.
+    UnsupportedError
+        A dimension within blocks is compressed, the rank is over 32, or memory does not suffice.
+
+    Examples
+    --------
+    >>> columns = CompressedDimension(np.array([0, 2, 2, 3]), np.array([0, 3, 1]))
+    >>> rows_then_columns = Sparsity((0, 1), (), (DenseDimension(3), columns))
+    >>> densify(np.int8([7, 8, 9]), rows_then_columns, (3, 4), limit=1000)
+    array([[7, 0, 0, 8],
+           [0, 0, 0, 0],
+           [0, 9, 0, 0]], dtype=int8)
+    """
+    _check_size(shape, stored.dtype.itemsize, limit)
+    _check_order(sparsity, len(shape))
+    levels = _levels(sparsity, shape)
+    _check_counts(levels, stored.size)
+    dense = _zeros(shape, stored.dtype)
+    # Without a value there is no place to find, and no bound on the positions on the way to none.
+    if stored.size:
+        dense.reshape(-1)[_places(levels, shape)] = stored.reshape(-1)
+    dense.flags.writeable = False
+    return dense
+
+
+@dataclass(frozen=True, eq=False)
+class _Level:
+    """One step of the traversal."""
+
+    dimension: Dimension
+    size: int
+    """How many indices the dimension has, whether they are stored or not."""
+    stride: int
+    """How far its neighbouring indices are from each other in the dense array, in values."""
+    name: str
+
+
+def _check_size(shape: tuple[int, ...], itemsize: int, limit: int) -> None:
+    """Refuse a dense array that is larger than allowed, or than numpy could have."""
+    if len(shape) > _MAX_RANK:
+        raise UnsupportedError(f"the rank is {len(shape)}, expected at most {_MAX_RANK}")
+    if any(size < 0 for size in shape):
+        raise CorruptModelError(f"shape {shape} has a negative size")
+    needed = math.prod(shape) * itemsize
+    if needed > limit:
+        raise CorruptModelError(
+            f"the dense array of shape {shape} takes {needed:_} bytes, more than the limit of "
+            f"{limit:_}"
+        )
+    # numpy refuses by this number also where another size is 0.
+    if math.prod(size or 1 for size in shape) * max(itemsize, 1) > sys.maxsize:
+        raise CorruptModelError(f"shape {shape} is larger than an array can be")
+
+
+def _check_order(sparsity: Sparsity, rank: int) -> None:
+    """Refuse a traversal order and a block map that do not fit each other and the rank."""
+    order, blocks = sparsity.traversal_order, sparsity.block_map
+    # The counts come first: nothing below then depends on how long the file's vectors are.
+    if len(blocks) > rank:
+        raise CorruptModelError(
+            f"the block map has {len(blocks)} dimensions, but the tensor has {rank}"
+        )
+    if len(set(blocks)) != len(blocks) or not all(0 <= axis < rank for axis in blocks):
+        raise CorruptModelError(
+            f"the block map is {blocks}, expected different dimensions, each from 0 to {rank - 1}"
+        )
+    total = rank + len(blocks)
+    for name, parts in (("traversal order", order), ("dimension metadata", sparsity.dimensions)):
+        if len(parts) != total:
+            raise CorruptModelError(
+                f"the {name} has {len(parts)} dimensions, expected {total}: {rank} of the tensor "
+                f"and {len(blocks)} within blocks"
+            )
+    outer, inner = tuple(range(rank)), tuple(range(rank, total))
+    if (*sorted(order[:rank]), *sorted(order[rank:])) != outer + inner:
+        then = f", then of {inner}" if inner else ""
+        raise CorruptModelError(
+            f"the traversal order is {order}, expected a permutation of {outer}{then}"
+        )
+
+
+def _levels(sparsity: Sparsity, shape: tuple[int, ...]) -> list[_Level]:
+    """Give size and stride of each dimension, in traversal order."""
+    rank, block_map = len(shape), sparsity.block_map
+    sizes = list(shape)
+    strides = [math.prod(shape[axis + 1 :]) for axis in range(rank)]
+    names = [f"of axis {axis}" for axis in range(rank)]
+    at = {number: level for level, number in enumerate(sparsity.traversal_order)}
+    for number, axis in enumerate(block_map, rank):
+        names.append(f"within blocks of axis {axis}")
+        name = f"dimension {at[number]} ({names[-1]})"
+        block = _block_size(sparsity.dimensions[at[number]], name)
+        sizes.append(block)
+        strides.append(strides[axis])
+        sizes[axis] //= block
+        strides[axis] *= block
+    return [
+        _Level(dimension, sizes[number], strides[number], f"dimension {level} ({names[number]})")
+        for level, (number, dimension) in enumerate(
+            zip(sparsity.traversal_order, sparsity.dimensions, strict=True)
+        )
+    ]
+
+
+def _block_size(dimension: Dimension, name: str) -> int:
+    if isinstance(dimension, CompressedDimension):
+        raise UnsupportedError(f"{name} is compressed, expected dense, which has a size")
+    if dimension.size < 1:
+        raise CorruptModelError(f"{name}: the size is {dimension.size}, expected at least 1")
+    return dimension.size
+
+
+def _check_counts(levels: list[_Level], values: int) -> None:
+    """Refuse dimensions that do not lead to as many positions as there are values.
+
+    Where there are values, no level then has more positions than the next compressed dimension
+    has segments or, after the last one, than there are values: what was read from the file bounds
+    the work on it.
+    """
+    positions = 1
+    for level in levels:
+        if isinstance(level.dimension, CompressedDimension):
+            _check_compressed(level.dimension, positions, level)
+            positions = level.dimension.indices.size
+        elif level.dimension.size != level.size:
+            raise CorruptModelError(
+                f"{level.name}: the size is {level.dimension.size}, expected {level.size}"
+            )
+        else:
+            positions *= level.size
+    if positions != values:
+        raise CorruptModelError(f"there are {values:_} values for {positions:_} places")
+
+
+def _check_compressed(dimension: CompressedDimension, positions: int, level: _Level) -> None:
+    segments, indices = dimension.segments, dimension.indices
+    if segments.size != positions + 1:
+        fault = f"there are {segments.size:_} segment bounds, expected {positions + 1:_}"
+    elif segments[0] != 0:
+        fault = f"the first segment starts at {segments[0]}, expected 0"
+    elif (falls := segments[1:] < segments[:-1]).any():
+        at = int(falls.argmax())
+        fault = f"segment {at} runs from {segments[at]} back to {segments[at + 1]}"
+    elif segments[-1] != indices.size:
+        fault = f"the last segment ends at {segments[-1]}, expected {indices.size} as the indices"
+    elif (wrong := (indices < 0) | (indices >= level.size)).any():
+        at = int(wrong.argmax())
+        fault = f"index {at} is {indices[at]}, expected at least 0 and less than {level.size}"
+    else:
+        return
+    raise CorruptModelError(f"{level.name}: {fault}")
+
+
+def _zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    try:
+        return np.zeros(shape, dtype)
+    except MemoryError:
+        raise UnsupportedError(f"there is no memory for an array of shape {shape}") from None
+
+
+def _places(levels: list[_Level], shape: tuple[int, ...]) -> NDArray[np.intp]:
+    """Give the place of each stored value in the dense array, which is taken as one row.
+
+    Each level splits the positions so far: a dense one splits all of them alike, a compressed one
+    each by its own run of indices.
+    """
+    places = np.zeros(1, np.intp)
+    for level in levels:
+        dimension = level.dimension
+        if isinstance(dimension, DenseDimension):
+            steps = np.arange(dimension.size, dtype=np.intp) * level.stride
+            places = np.add.outer(places, steps).reshape(-1)
+        else:
+            bounds = dimension.segments.astype(np.intp)
+            places = np.repeat(places, bounds[1:] - bounds[:-1])
+            places += dimension.indices.astype(np.intp) * level.stride
+            if not _are_rising(dimension):
+                _check_different(places, level, shape)
+    return places
+
+
+def _are_rising(dimension: CompressedDimension) -> bool:
+    """Tell whether each run of indices rises, as a converter writes them: then all differ."""
+    indices, starts = dimension.indices, dimension.segments[1:-1]
+    rising = indices[1:] > indices[:-1]
+    # An index need not be above the one before it where a run starts.
+    starts = starts[(starts > 0) & (starts < indices.size)]
+    rising[starts.astype(np.intp) - 1] = True
+    return bool(rising.all())
+
+
+def _check_different(places: NDArray[np.intp], level: _Level, shape: tuple[int, ...]) -> None:
+    """Refuse a position that is reached twice."""
+    ordered = np.sort(places)
+    same = ordered[1:] == ordered[:-1]
+    if same.any():
+        twice = np.unravel_index(int(ordered[same.argmax()]), shape)
+        place = tuple(int(index) for index in twice)
+        raise CorruptModelError(f"{level.name}: an index is there twice, for the place {place}")
+
+
+def _brief(numbers: tuple[int, ...]) -> str:
+    """Show a tuple, of which a broken file may have a long one."""
+    if len(numbers) <= 2 * _SHOWN:
+        return str(numbers)
+    return f"({', '.join(map(str, numbers[:_SHOWN]))}, ... {len(numbers)} numbers)"

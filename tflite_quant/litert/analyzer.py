@@ -1,0 +1,480 @@
+"""The text that TensorFlow's `tf.lite.experimental.Analyzer.analyze()` prints, from the columns.
+
+The report goes through a model from the top: for each subgraph its operators, with the tensors
+that they read and write, then its tensors, with type, shape, and of constants the size and the
+first values; then the signatures; at last how many bytes of the file are weights. It is ASCII:
+every other byte of a name, and every control character but the line feed, is a dot.
+
+The format is LiteRT's (google-ai-edge/LiteRT, tflite/python/analyzer_wrapper/model_analyzer.cc),
+its oddities with it, since the point of such a text is to be the same text: values of INT8 and
+UINT8 are shown as characters, those of most other types as question marks, and constants whose
+bytes lie behind the FlatBuffer or in another file as if they were none. docs/analyzer.md lists
+these, and where this text differs: where that code crashes or refuses the file.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from itertools import chain, pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import CorruptModelError
+from ..format.columns import Tables
+from ..format.flatbuffer import File, Table
+from ..format.schema import TensorType, builtin_operator_name
+from ..format.source import Source
+from ..format.vectors import Vectors
+from ..model.model import Model, open
+from ..model.subgraph import Operator
+
+__all__ = ["analyze", "report"]
+
+
+def analyze(source: Source) -> str:
+    """Describe a model as TensorFlow's model analyzer does.
+
+    Parameters
+    ----------
+    source : path, bytes-like, mmap, ndarray of uint8, or binary file object
+        As `open` takes it.
+
+    Returns
+    -------
+    str
+        What `Analyzer.analyze(model_path=source)` prints below its title, `=== source ===`.
+
+    Raises
+    ------
+    NotTFLiteError, CorruptModelError, OSError, TypeError
+        As `open`. Also where tables share names so much that a small file would give a huge text.
+
+    Examples
+    --------
+    >>> import tflite_quant as tq
+    >>> for line in analyze("fixtures/residual_int8.tflite").splitlines()[4:7]:
+    ...     print(line)
+    Subgraph#0 main(T#0) -> [T#30]
+      Op#0 CONV_2D(T#0, T#17, T#16[1770, -29332, 1760, -3755, 4555, ...]) -> [T#18]
+      Op#1 MAX_POOL_2D(T#18) -> [T#19]
+    """
+    with open(source) as model:
+        return report(model)
+
+
+def report(model: Model) -> str:
+    """Describe an open model; see `analyze`.
+
+    Parameters
+    ----------
+    model : Model
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    CorruptModelError
+        Tables share names so much that a small file would give a huge text.
+
+    Examples
+    --------
+    >>> import tflite_quant as tq
+    >>> with tq.open("fixtures/residual_int8.tflite") as model:
+    ...     lines = report(model).splitlines()
+    >>> lines[20]
+    '  T#0(serving_default_image:0) shape:[1, 32, 32, 3], type:INT8'
+    >>> lines[-8].strip()
+    'Non-data buffer size:      19200 bytes (38.12 %)'
+    """
+    text = "".join(_bounded(_Report(model).pieces(), model.structure.file.size))
+    return text.encode("latin-1").translate(_PRINTABLE).decode("ascii")
+
+
+_PRINTABLE = bytes(c if 32 <= c < 127 or c == 10 else ord(".") for c in range(256))
+"""What each byte is shown as."""
+
+_ALWAYS, _PER_BYTE = 1 << 16, 32
+"""How long the text may be: always, and for each byte of the file.
+
+A model that shares nothing stays far below that: an operand takes 4 bytes, and as a constant of
+five long numbers less than 80 characters.
+"""
+
+_SHOWN = 5
+_VALUES: dict[int, tuple[str, str]] = {
+    TensorType.INT32: ("i", "%d"),
+    TensorType.UINT32: ("I", "%d"),
+    TensorType.FLOAT32: ("f", "%g"),
+    **dict.fromkeys((TensorType.INT8, TensorType.UINT8, TensorType.STRING), ("B", "%c")),
+}
+"""How the values of those types are read and shown that are: a letter of module `struct`, and a
+format. Those of others are question marks, one for each byte."""
+_SHIFTS = np.zeros(256, np.int64)
+_SHIFTS[[TensorType.INT32, TensorType.UINT32, TensorType.FLOAT32]] = 2
+"""What to shift a size in bytes by for the number of values, by type, also a negative one."""
+
+_TYPE_NAMES: dict[int, str] = {member: member.name for member in TensorType}
+
+_CUSTOM = 32
+_BRANCHES = {
+    "CALL_ONCE": ("CallOnceOptions", (("", "init_subgraph_index"),)),
+    "IF": ("IfOptions", ((", Then: ", "then_subgraph_index"), (", Else: ", "else_subgraph_index"))),
+    "WHILE": (
+        "WhileOptions",
+        ((", Cond: ", "cond_subgraph_index"), (", Body: ", "body_subgraph_index")),
+    ),
+}
+"""The operators that run subgraphs: their options, and the fields of them that are shown."""
+
+_TITLES = ("", "shape:", "shape_signature:")
+
+_RULE = "-" * 63 + "\n"
+_BLOCK = 4096
+
+
+def _bounded(pieces: Iterable[str], size: int) -> Iterator[str]:
+    """Pass text on, until there is more of it than a file of this size can rightly give."""
+    length = 0
+    for piece in pieces:
+        length += len(piece)
+        _require_length(length, size)
+        yield piece
+
+
+def _require_length(length: int, size: int) -> None:
+    """Refuse text that is too long for a file of this size."""
+    if length > _ALWAYS + _PER_BYTE * size:
+        raise CorruptModelError(
+            f"names and tables are shared so much that a report on the {size:_} bytes of the file "
+            f"would be more than {_PER_BYTE} times as long"
+        )
+
+
+class _Report:
+    """Writes the report piece by piece, as characters that stand for one byte each.
+
+    Attributes
+    ----------
+    names : list of str
+        The name of the operator of each operator code.
+    branching : set of int
+        The operator codes whose operators run subgraphs.
+    data : Vectors
+        The bytes of each buffer. Only what lies in the FlatBuffer counts, as in the original.
+    used : list of int
+        How many bytes the constants have of each subgraph that has been written.
+    """
+
+    def __init__(self, model: Model) -> None:
+        structure = model.structure
+        self.model, self.structure, self.file = model, structure, structure.file
+        codes = _codes(model)
+        customs = structure.operator_codes.vectors("custom_code")
+        _require_length(int(customs.lengths.sum()), self.file.size)
+        self.names = [
+            _characters(self.file, start, size) if code == _CUSTOM else _name(code)
+            for code, start, size in zip(
+                codes, customs.starts.tolist(), customs.lengths.tolist(), strict=True
+            )
+        ]
+        self.branching = {index for index, code in enumerate(codes) if _name(code) in _BRANCHES}
+        self.data = structure.buffers.vectors("data")
+        self.used: list[int] = []
+
+    def pieces(self) -> Iterator[str]:
+        """Give the whole text."""
+        yield from self._summary()
+        for index in range(len(self.structure.subgraphs)):
+            yield from self._subgraph(index)
+        yield from self._signatures()
+        yield from self._sizes()
+
+    def _summary(self) -> Iterator[str]:
+        s = self.structure
+        yield (
+            f"Your TFLite model has '{len(s.subgraphs)}' subgraph(s). "
+            "In the subgraph description below,\nT# represents the Tensor numbers. "
+        )
+        if not s.operator_bounds[1]:
+            return
+        name = self.names[s.operators.number("opcode_index", 0)]
+        yield f"For example, in Subgraph#0, the {name} op takes\n"
+        yield _numbered(s.operators, "inputs")
+        yield " as input and produces "
+        yield _numbered(s.operators, "outputs")
+        yield " as output.\n\n"
+
+    def _subgraph(self, index: int) -> Iterator[str]:
+        s, table = self.structure, self.structure.subgraphs[index]
+        rows = slice(*s.tensor_bounds[index : index + 2].tolist())
+        labels = _labels(index, rows.stop - rows.start)
+        name = f" {_text(table, 'name')}" if "name" in table.fields else ""
+        inputs, outputs = (
+            ", ".join([labels[i] for i in table.vector(end).tolist()])
+            for end in ("inputs", "outputs")
+        )
+        types = s.tensors.numbers("type", rows)
+        values, ends = self._constants(rows, types)
+        yield f"Subgraph#{index}{name}({inputs}) -> [{outputs}]\n"
+        yield from self._operators(index, labels, _with_integers(labels, types, values))
+        yield f"\nTensors of Subgraph#{index}\n"
+        yield _tensor_lines(s.tensors, rows, labels, types, ends)
+        yield "\n"
+
+    def _operators(self, index: int, labels: list[str], shown: list[str]) -> Iterator[str]:
+        """Give a line for each operator; `shown` are the tensors as inputs of operators."""
+        operators = self.structure.operators
+        rows = slice(*self.structure.operator_bounds[index : index + 2].tolist())
+        operands = _lists(operators.stacked_vectors(("inputs", "outputs"), rows))
+        columns = zip(
+            operators.numbers("opcode_index", rows).tolist(),
+            operands[::2],
+            operands[1::2],
+            strict=True,
+        )
+        show, label = shown.__getitem__, labels.__getitem__
+        for number, (code, inputs, outputs) in enumerate(columns):
+            branches = ""
+            if code in self.branching:
+                branches = _branches(self.model.subgraphs[index].operators[number])
+            yield (
+                f"  Op#{number} {self.names[code]}({', '.join(map(show, inputs))}{branches})"
+                f" -> [{', '.join(map(label, outputs))}]\n"
+            )
+
+    def _constants(self, rows: slice, types: NDArray[Any]) -> tuple[list[str], list[str]]:
+        """Show the first values of each constant, and what its line has of it; note its bytes.
+
+        Both are empty for a tensor that is none.
+        """
+        text, buffers = self.file.text, self.structure.tensors.numbers("buffer", rows)
+        values, ends = [""] * buffers.size, [""] * buffers.size
+        # Buffer 0 is no constant's, and not there in a model without buffers.
+        constant = buffers.nonzero()[0]
+        constant = constant[self.data.present[buffers[constant]]]
+        buffers, types = buffers[constant], types[constant]
+        starts, sizes = self.data.starts[buffers], self.data.lengths[buffers]
+        counts = np.minimum(sizes >> _SHIFTS[types], _SHOWN + 1)
+        columns = (constant, types, counts, starts, sizes, buffers)
+        for index, type, count, start, size, buffer in zip(
+            *(column.tolist() for column in columns), strict=True
+        ):
+            reader, template = _template(type, count)
+            value = template % reader.unpack_from(text, start)
+            if "nan" in value:
+                value = _with_signs(template, reader.unpack_from(text, start))
+            values[index] = value
+            if size:
+                ends[index] = f" RO {size} bytes, buffer: {buffer}, data:{value}"
+        self.used.append(int(sizes.sum()))
+        return values, ends
+
+    def _signatures(self) -> Iterator[str]:
+        s = self.structure
+        if not s.signatures:
+            return
+        yield f"{_RULE}Your TFLite model has '{len(s.signatures)}' signature_def(s).\n\n"
+        rows = zip(s.signatures, s.signature_inputs, s.signature_outputs, strict=True)
+        for index, (signature, inputs, outputs) in enumerate(rows):
+            subgraph = signature.number("subgraph_index")
+            yield f"Signature#{index} key: '{_text(signature, 'signature_key')}'\n"
+            yield f"- Subgraph: Subgraph#{subgraph}\n"
+            for title, entries in (("Inputs", inputs), ("Outputs", outputs)):
+                yield f"- {title}: \n"
+                for entry in entries:
+                    label = _label(subgraph, entry.number("tensor_index"))
+                    yield f"    '{_text(entry, 'name')}' : {label}\n"
+            yield "\n"
+
+    def _sizes(self) -> Iterator[str]:
+        size, data, zero = self.file.size, int(self.data.lengths.sum()), self._zero_bytes()
+        yield _RULE
+        yield f"{'Model size':>24}: {size:10} bytes\n"
+        # Buffers can share their bytes; then the original's unsigned difference wraps around.
+        yield _part("    Non-data buffer size", (size - data) % (1 << 64), size)
+        yield _part("  Total data buffer size", data, size)
+        if len(self.used) > 1:
+            for index, used in enumerate(self.used):
+                yield _part(f"          - {f'Subgraph#{index}':<12}", used, size)
+        yield _part("    (Zero value buffers)", zero, size)
+        yield "\n* Buffers of TFLite model are mostly used for constant tensors.\n"
+        yield "  And zero value buffers are buffers filled with zeros.\n"
+        if _percent(zero, size) > 10:
+            option = "`converter._experimental_unfold_large_splat_constant`"
+            yield f"  (Consider use {option} to save the model size.)\n"
+        yield "  Non-data buffers area are used to store operators, subgraphs and etc.\n"
+        yield "  You can find more details from https://github.com/tensorflow/tensorflow/blob/"
+        yield "master/tensorflow/lite/schema/schema.fbs\n"
+
+    def _zero_bytes(self) -> int:
+        """Add up the sizes of the buffers that are all zeros.
+
+        Of most others the first byte tells; those are read together. Bytes that buffers share are
+        looked at once, so that the time is in proportion to the file.
+        """
+        data, memory, text = self.data, self.file.memory, self.file.text
+        filled = data.lengths.nonzero()[0]
+        doubtful = filled[memory[data.starts[filled]] == 0]
+        starts, sizes = data.starts[doubtful].tolist(), data.lengths[doubtful].tolist()
+        # What begins at the same place is the same vector, and so has the same size.
+        distinct = dict(zip(starts, sizes, strict=True))
+        zero = {start for start, size in distinct.items() if _is_zero(text, start, size)}
+        return sum([size for start, size in zip(starts, sizes, strict=True) if start in zero])
+
+
+def _is_zero(text: memoryview, start: int, size: int) -> bool:
+    """Tell whether bytes are all zero, reading not far past the first that is not."""
+    if size <= _BLOCK:
+        return not text[start : start + size].tobytes().strip(b"\0")
+    at, end = range(start, start + size, _BLOCK), start + size
+    return not any(text[i : min(i + _BLOCK, end)].tobytes().strip(b"\0") for i in at)
+
+
+def _codes(model: Model) -> list[int]:
+    """Give the builtin operator of each operator code: of two fields the larger counts."""
+    codes = model.structure.operator_codes
+    fields = (codes.numbers(name) for name in ("builtin_code", "deprecated_builtin_code"))
+    largest: list[int] = np.maximum(*fields).tolist()
+    return largest
+
+
+def _name(code: int) -> str:
+    """Give the name of a builtin operator; like the original, nothing for one it does not know."""
+    name = builtin_operator_name(code)
+    return "" if name.startswith("BuiltinOperator(") else name
+
+
+def _branches(operator: Operator) -> str:
+    """Show which subgraphs an operator runs, if it has the options that say so."""
+    expected, fields = _BRANCHES[operator.name]
+    if operator.options_name != expected:
+        return ""
+    options = operator.options
+    return "".join(f"{title}Subgraph#{options[field]}" for title, field in fields)
+
+
+def _labels(subgraph: int, count: int) -> list[str]:
+    """Name all tensors of a subgraph; index -1, no tensor, is the last."""
+    prefix = f"T#{subgraph}_" if subgraph else "T#"
+    return [*(f"{prefix}{index}" for index in range(count)), "T#-1"]
+
+
+def _label(subgraph: int, tensor: int) -> str:
+    return f"T#{subgraph}_{tensor}" if subgraph else f"T#{tensor}"
+
+
+def _with_integers(labels: list[str], types: NDArray[Any], values: list[str]) -> list[str]:
+    """Give the labels as operators' inputs have them: constants of INT32 with their values."""
+    shown = labels.copy()
+    for index in (types == TensorType.INT32).nonzero()[0].tolist():
+        shown[index] += values[index]
+    return shown
+
+
+def _numbered(operators: Tables, field: str) -> str:
+    """Name the inputs or outputs of the first operator in words."""
+    return " and ".join([f"tensor #{index}" for index in operators.vector(field, 0).tolist()])
+
+
+def _lists(vectors: Vectors) -> list[list[int]]:
+    """Give each vector as a list."""
+    values = vectors.joined().tolist()
+    return [values[start:end] for start, end in pairwise(vectors.bounds.tolist())]
+
+
+def _tensor_lines(
+    tensors: Tables, rows: slice, labels: list[str], types: NDArray[Any], ends: list[str]
+) -> str:
+    """Give a line for each tensor."""
+    columns = zip(
+        labels,
+        _names(tensors, rows),
+        _shapes(tensors, rows),
+        types.tolist(),
+        ends,
+        strict=False,  # there is one label more
+    )
+    return "".join(
+        [
+            f"  {label}{name}{shape}, type:{_TYPE_NAMES.get(type, '')}{end}\n"
+            for label, name, shape, type, end in columns
+        ]
+    )
+
+
+def _shapes(tensors: Tables, rows: slice) -> list[str]:
+    """Show the signature of each shape or, where there is none, the shape itself."""
+    signatures, shown = (tensors.vectors(n).at(rows) for n in ("shape_signature", "shape"))
+    titles = np.where(signatures.present, 2, shown.present).tolist()
+    if tensors.has("shape_signature"):
+        shown = signatures.where(signatures.present, shown)
+    numbers, bounds = shown.joined().tobytes(), (shown.bounds * 4).tolist()
+    keys = [numbers[start:end] for start, end in pairwise(bounds)]
+    # Most models have few different ones. A list of integers looks in Python as it does here.
+    texts = {key: str(np.frombuffer(key, "<i4").tolist()) for key in set(keys)}
+    return [
+        f"{_TITLES[title]}{texts[key]}" if title else "shape:n/a"
+        for title, key in zip(titles, keys, strict=True)
+    ]
+
+
+def _names(tensors: Tables, rows: slice) -> list[str]:
+    """Give the bytes of each tensor's name, as characters in parentheses; nothing without one."""
+    names = tensors.vectors("name").at(rows)
+    _require_length(int(names.lengths.sum()), tensors.file.size)
+    texts = tensors.file.characters(names.starts, names.lengths)
+    if np.count_nonzero(names.targets) == len(texts):
+        return [f"({text}) " for text in texts]
+    pairs = zip(names.present.tolist(), texts, strict=True)
+    return [f"({text}) " if there else "" for there, text in pairs]
+
+
+def _text(table: Table, field: str) -> str:
+    """Give the bytes of a string of one table, as characters; none if it is absent."""
+    if field not in table.fields:
+        return ""
+    start = table.fields[field] + 4
+    return _characters(table.file, start, int(table.file.u4[(start >> 2) - 1]))
+
+
+def _characters(file: File, start: int, size: int) -> str:
+    """Give bytes as a character each, whatever they encode."""
+    return str(file.text[start : start + size], "latin-1")
+
+
+@lru_cache(maxsize=256)
+def _template(type: int, count: int) -> tuple[struct.Struct, str]:
+    """Give what reads the values of a type that are shown, and the format of all of them."""
+    letter, form = _VALUES.get(type, ("", "??"))
+    shown = min(count, _SHOWN)
+    more = ", ..." if count > _SHOWN else ""
+    reader = struct.Struct(f"<{shown}{letter}" if letter else "<")
+    return reader, f"[{', '.join([form] * shown)}{more}]"
+
+
+def _with_signs(template: str, values: tuple[float, ...]) -> str:
+    """Show floats as C does, where NaN has a sign.
+
+    Examples
+    --------
+    >>> _with_signs("[%g, %g, %g, ...]", (-0.0, 1e-45, -math.nan))
+    '[-0, 1e-45, -nan, ...]'
+    """
+    signs = ["-" if math.isnan(v) and math.copysign(1, v) < 0 else "" for v in values]
+    return template.replace("%g", "%s%g") % tuple(chain(*zip(signs, values, strict=True)))
+
+
+def _part(title: str, part: int, size: int) -> str:
+    return f"{title}: {part:10} bytes ({_percent(part, size):05.2f} %)\n"
+
+
+def _percent(part: int, size: int) -> float:
+    """Give the percentage in the float32 steps that the original takes; they show in rounding."""
+    return float(np.float32(part) / np.float32(size) * np.float32(100))

@@ -1,0 +1,270 @@
+"""What kind of model it is, in the converter's words, and which operators were left in float.
+
+Keras says the same of a layer with its `dtype_policy`: `variable_dtype`, in which the weights are
+stored, and `compute_dtype`, in which it computes. A model has one of these schemes:
+
+- "float32", "float16": nothing is quantized; the type is the one in which most bytes of the
+  weights are stored. float16 weights go through a DEQUANTIZE each, and the computation is in
+  float32. Other float types are called by their names, too.
+- "dynamic range": the weights are integers, the activations float. Operators that have a hybrid
+  kernel read the weights as they are, and quantize their activations on the fly. Where others go
+  through a DEQUANTIZE in the same model, it is still this scheme: the converter does so for
+  operators without such a kernel.
+- "weight-only int8" (int4, int2, ...): the weights are integers too, but all of them go through a
+  DEQUANTIZE; every operator computes in float.
+- "full integer int8" (uint8 in old models, int16): every operator computes on quantized integers.
+- "int16 activations with int8 weights": the same, where the weights are stored in another type
+  than the activations; so "int8 activations with int4 weights".
+- Either of these two may say of the edges "with float inputs/outputs" ("with float inputs", "with
+  uint8 outputs", ...; "and" in place of a second "with"): the model begins with a QUANTIZE and
+  ends with a DEQUANTIZE, or with a QUANTIZE from and to uint8.
+- "mixed": some operators compute on quantized integers, and some in float.
+- "neither float nor quantized": only strings, truth values or plain integers.
+- "no operators".
+
+Which operators compute in float, and which on quantized integers, is told by `computation`. The
+terms are those of TensorFlow's guide to post-training quantization,
+https://www.tensorflow.org/lite/performance/post_training_quantization.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ..format.schema import TensorType
+from ..model.model import Model
+from .float_operators import FLOATS, NARROW, Tensors, Walk, operations_of, tensors_of
+
+__all__ = ["Summary", "summarize"]
+
+MIXED = "mixed"
+PLAIN = "neither float nor quantized"
+EMPTY = "no operators"
+
+Counts = tuple[tuple[str, int], ...]
+"""Names with how many there are of each, the most first."""
+
+
+class Summary(NamedTuple):
+    """What kind of model it is. `print` shows one line per fact.
+
+    Attributes
+    ----------
+    scheme : str
+        How the model is quantized, in the converter's words; the module's docstring has them all.
+    inputs, outputs : tuple of str
+        The types of the first subgraph's inputs and outputs.
+    variable_types : tuple of str
+        The types in which float and quantized weights are stored, biases too; most bytes first.
+    compute_types : tuple of str
+        The types of the activations that float and quantized operators read and write, the most
+        frequent first.
+    constants : tuple of (str, int, int)
+        For each type of constant tensors how many there are, and how many bytes they take in the
+        file; most bytes first. Tensors of one type that share a buffer count once.
+    float_operators, quantized_operators : tuple of (str, int)
+        The operators that compute on such activations, by name, and how many; the most first.
+        Where there are some of both, the scheme is "mixed".
+    custom_operators : tuple of (str, int)
+        The custom operators by name, and how many, whatever they compute on.
+    """
+
+    scheme: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    variable_types: tuple[str, ...]
+    compute_types: tuple[str, ...]
+    constants: tuple[tuple[str, int, int], ...]
+    float_operators: Counts
+    quantized_operators: Counts
+    custom_operators: Counts
+
+    def __repr__(self) -> str:
+        total = sum(nbytes for _, _, nbytes in self.constants)
+        ends = f"{_listed(self.inputs)} -> {_listed(self.outputs)}"
+        return f"Summary({self.scheme!r}, {ends}, {total} bytes of constants)"
+
+    def __str__(self) -> str:
+        sizes = (f"{n} {kind} ({nbytes} bytes)" for kind, n, nbytes in self.constants)
+        facts = {
+            "scheme": self.scheme,
+            "inputs": _listed(self.inputs),
+            "outputs": _listed(self.outputs),
+            "variables": ", ".join(self.variable_types),
+            "computation": ", ".join(self.compute_types),
+            "constants": ", ".join(sizes),
+        } | self._operator_facts()
+        return "\n".join(f"{name}: {value or 'none'}" for name, value in facts.items())
+
+    def _operator_facts(self) -> dict[str, str]:
+        """Name the operators of a mixed model, and custom ones; of others the number will do."""
+        found = {"float": self.float_operators, "quantized": self.quantized_operators}
+        if self.scheme == MIXED:
+            facts = {f"{kind} operators": _named(counts) for kind, counts in found.items()}
+        else:
+            totals = {kind: sum(n for _, n in counts) for kind, counts in found.items()}
+            shown = ", ".join(f"{total} {kind}" for kind, total in totals.items() if total)
+            facts = {"operators": shown}
+        if self.custom_operators:
+            facts["custom operators"] = _named(self.custom_operators)
+        return facts
+
+
+def _listed(types: Sequence[str]) -> str:
+    """Say which types there are: 'FLOAT32 x 2, INT32'."""
+    counts = Counter(types).items()
+    return ", ".join(name if n == 1 else f"{name} x {n}" for name, n in counts) or "none"
+
+
+def _named(counts: Counts) -> str:
+    return ", ".join(f"{_printable(name)} {n}" for name, n in counts)
+
+
+def _printable(name: str) -> str:
+    """Keep the name of a custom operator, which a stranger gave, on one line."""
+    return name if name.isprintable() else name.encode("unicode_escape").decode()
+
+
+def summarize(model: Model) -> Summary:
+    """Say what kind of model it is: how it is stored, what it computes in, what is left in float.
+
+    Parameters
+    ----------
+    model : Model
+
+    Returns
+    -------
+    Summary
+
+    Raises
+    ------
+    CorruptModelError
+        The names of custom operators overlap so much that a small file would make long ones.
+    ValueError
+        The model is closed.
+
+    Examples
+    --------
+    >>> import tflite_quant as tq
+    >>> with tq.open("fixtures/residual_int8.tflite") as model:
+    ...     print(summarize(model))
+    scheme: full integer int8
+    inputs: INT8
+    outputs: INT8
+    variables: INT8, INT32
+    computation: INT8
+    constants: 8 INT8 (29088 bytes), 9 INT32 (1968 bytes)
+    operators: 13 quantized
+    >>> with tq.open("fixtures/mixed.tflite") as model:
+    ...     summary = summarize(model)
+    >>> summary.scheme, summary.float_operators
+    ('mixed', (('SIN', 1),))
+    """
+    structure = model.structure
+    tensors = tensors_of(structure)
+    walk = Walk(tensors)
+    for operator in operations_of(structure):
+        walk.visit(operator)
+    inputs, outputs = ([t.type for t in end] for end in (model.inputs, model.outputs))
+    return Summary(
+        scheme=_scheme(walk, inputs, outputs),
+        inputs=tuple(kind.name for kind in inputs),
+        outputs=tuple(kind.name for kind in outputs),
+        variable_types=tuple(kind.name for kind in _most(walk.stored)),
+        compute_types=tuple(kind.name for kind in _most(walk.computed)),
+        constants=_constants(tensors),
+        float_operators=_sorted(walk.float_operators),
+        quantized_operators=_sorted(walk.quantized_operators),
+        custom_operators=_sorted(walk.custom_operators),
+    )
+
+
+def _most(counts: Counter[TensorType]) -> list[TensorType]:
+    return [kind for kind, _ in counts.most_common()]
+
+
+def _sorted(counts: Counter[str]) -> Counts:
+    return tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _scheme(walk: Walk, inputs: list[TensorType], outputs: list[TensorType]) -> str:
+    """Find the words for what the walk has seen."""
+    if not walk.has_operators:
+        return EMPTY
+    if walk.float_operators and walk.quantized_operators:
+        return MIXED
+    computed = walk.computed or walk.passed
+    integers = [kind for kind in _most(computed) if kind not in FLOATS]
+    floats = [kind for kind in _most(computed) if kind in FLOATS]
+    only_weights = bool(walk.dequantized) and not walk.quantized_operators
+    if walk.float_operators or only_weights or not integers:
+        return _float_scheme(walk, floats) if floats else PLAIN
+    return _integer_scheme(walk, integers) + _edges(walk, integers, inputs, outputs)
+
+
+def _float_scheme(walk: Walk, computed: list[TensorType]) -> str:
+    stored = _most(walk.stored)
+    if walk.is_hybrid:
+        return "dynamic range"
+    if walk.dequantized:
+        kind = next((kind for kind in stored if kind in walk.dequantized), min(walk.dequantized))
+        return f"weight-only {_lower(kind)}"
+    return _lower(next((kind for kind in stored if kind in FLOATS), computed[0]))
+
+
+def _integer_scheme(walk: Walk, computed: list[TensorType]) -> str:
+    """Name the type of most activations, and that of the weights where it is another."""
+    activation = _narrow(computed)
+    weights = [kind for kind in _most(walk.stored) if kind in NARROW]
+    if weights and weights[0] is not activation:
+        return f"{_lower(activation)} activations with {_lower(weights[0])} weights"
+    return f"full integer {_lower(activation)}"
+
+
+def _edges(
+    walk: Walk, computed: list[TensorType], inputs: list[TensorType], outputs: list[TensorType]
+) -> str:
+    """Name the types of inputs and outputs that a reader of the scheme would not expect."""
+    activation = _narrow(computed)
+    read, written = (_edge(types, activation) for types in (inputs, outputs))
+    if read == written:
+        words = [f"{read} inputs/outputs"] if read else []
+    else:
+        pairs = ((read, "inputs"), (written, "outputs"))
+        words = [f"{kind} {end}" for kind, end in pairs if kind]
+    if not words:
+        return ""
+    joint = " with " if _integer_scheme(walk, computed).startswith("full") else " and "
+    return joint + ", ".join(words)
+
+
+def _edge(types: list[TensorType], activation: TensorType) -> str:
+    if any(kind in FLOATS for kind in types):
+        return "float"
+    is_uint8 = TensorType.UINT8 in types and activation is not TensorType.UINT8
+    return "uint8" if is_uint8 else ""
+
+
+def _narrow(types: list[TensorType]) -> TensorType:
+    return next((kind for kind in types if kind in NARROW), types[0])
+
+
+def _lower(kind: TensorType) -> str:
+    return kind.name.lower()
+
+
+def _constants(tensors: Tensors) -> tuple[tuple[str, int, int], ...]:
+    """Count the constants of each type, and their bytes."""
+    found = {
+        (place, kind): size
+        for place, kind, size in zip(tensors.places, tensors.types, tensors.sizes, strict=True)
+        if place is not None
+    }
+    counts: Counter[TensorType] = Counter()
+    nbytes: Counter[TensorType] = Counter()
+    for (_, kind), size in found.items():
+        counts[kind] += 1
+        nbytes[kind] += size
+    return tuple((kind.name, counts[kind], size) for kind, size in nbytes.most_common())
