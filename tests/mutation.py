@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from conftest import FIXTURES
 from tests.faults import FAULTS
 from tflite_quant.format import schema
-from tflite_quant.format.layout import Kind, Layout
+from tflite_quant.format.flatbuffer import Kind, Layout
 
 __all__ = ["MODELS", "Mutant", "Spot", "mutant", "mutants", "spots"]
 

@@ -365,7 +365,7 @@ def test_refuses_to_blow_up(where: str) -> None:
         buffers=build.references(b, [build.table(b, "Buffer")]),
         signature_defs=build.references(b, [signature]) if where == "signatures" else None,
     )
-    with pytest.raises(tq.CorruptModelError, match="overlap|more than 32 times as long"):
+    with pytest.raises(tq.CorruptModelError, match=r"would take .* from a file of .* \(limit: "):
         analyze(model)
 
 
@@ -382,7 +382,6 @@ def test_broken_bytes_give_text_or_an_error(path: Path) -> None:
         except tq.TFLiteError:
             continue
         assert text.isascii()
-        assert len(text) < 33 * len(content) + 70_000
 
 
 def test_a_closed_model_is_an_error() -> None:

@@ -253,7 +253,7 @@ class TestSparse:
         spec = build.TensorSpec(
             "t", (3, 4), tflite.TensorType.FLOAT32, data=bytes(7), fields=self.FIELDS
         )
-        with pytest.raises(tq.CorruptModelError, match="no whole number of FLOAT32"):
+        with pytest.raises(tq.CorruptModelError, match="not a whole number of FLOAT32"):
             tq.open(build.one(spec)).tensors[0].data  # noqa: B018
 
 

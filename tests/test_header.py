@@ -225,16 +225,14 @@ class TestWhatIsRefused:
         y = TensorSpec("y", (1, count), scale=0.5, zero_point=0)
         step = build.OperatorSpec(faults.OPERATORS.FULLY_CONNECTED, [0, 1, -1], [2])
         content = build.model(SubgraphSpec([x, w, y], [0], [2], [step] * 3_000))
-        with pytest.raises(tq.CorruptModelError, match="the multipliers of operators overlap"):
+        with pytest.raises(tq.CorruptModelError, match="the multipliers of operators would take"):
             tq.c_header(content, tensors=["w"])
-        with pytest.raises(tq.CorruptModelError, match="the scales of operators' tensors overlap"):
-            tq.check(content)
 
     def test_values_out_of_all_proportion(self) -> None:
         """Many tensors that share a buffer would make a text of thousands of times the file."""
         one = TensorSpec("t", (40_000,), buffer=1)
         content = build.one(*[one] * 200, buffers=[bytes(40_000)])
-        with pytest.raises(tq.CorruptModelError, match="the values of constants overlap"):
+        with pytest.raises(tq.CorruptModelError, match="the values of constants would take"):
             tq.c_header(content, tensors=["t"])
 
     def test_what_cannot_be_quantized_has_no_functions(self) -> None:

@@ -268,18 +268,21 @@ class TestClosing:
     def test_arrays_stay_valid_and_more_cannot_be_had(self) -> None:
         with tq.open(CONTENT) as model:
             kernel, buffer = model["dense/kernel"], model.buffers[2]
+            assert model.operators
             data = kernel.data
         assert data.tolist()[0] == [0, 1, 2, 3]
         assert repr(model) == "Model(None, closed)"
         for ask in (
             lambda: kernel.data,
-            lambda: kernel.name,
+            kernel.dequantize,
             lambda: buffer.data,
-            lambda: model.version,
+            lambda: model.operators[0].options,
+            lambda: model.subgraphs[1].tensors,
             model.get_tensor_details,
         ):
             with pytest.raises(ValueError, match="the model is closed"):
                 ask()
+        assert (model.version, kernel.name, kernel.shape) == (3, "dense/kernel", (3, 4))
 
     def test_closing_twice(self) -> None:
         model = tq.open(CONTENT)

@@ -14,7 +14,7 @@ from conftest import ROOT
 from tests import oracle
 from tflite_quant import TensorType
 from tflite_quant.format import schema
-from tflite_quant.format.layout import Kind, Layout
+from tflite_quant.format.flatbuffer import Kind, Layout
 
 LAYOUTS = [value for value in vars(schema).values() if isinstance(value, Layout)]
 

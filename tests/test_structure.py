@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from typing import Any
 
@@ -26,6 +27,9 @@ TWO = build.SubgraphSpec(
 MODEL = build.model(
     TWO, signatures=[build.SignatureSpec("s", {"x": 0}, {"y": 1})], metadata={"m": 1}
 )
+
+
+TOO_MUCH = r"would take [\d.]+ [kMGT]?B from a file of [\d.]+ [kM]?B \(limit: [\d.]+ MB\)"
 
 
 def refusal(content: bytes) -> str:
@@ -112,7 +116,7 @@ def test_one_vector_shared_by_many_tables_is_no_bomb() -> None:
     tensors = build.references(b, [one] * 10_000)
     graph = build.table(b, "SubGraph", tensors=tensors)
     content = build.finish(b, version=3, subgraphs=build.references(b, [graph] * 10_000))
-    assert "overlap" in refusal(content)
+    assert re.search(TOO_MUCH, refusal(content))
 
 
 def test_one_vector_of_inputs_shared_by_many_subgraphs_is_no_bomb() -> None:
@@ -121,7 +125,7 @@ def test_one_vector_of_inputs_shared_by_many_subgraphs_is_no_bomb() -> None:
     inputs = build.numbers(b, np.zeros(20_000), "<i4")
     graph = build.table(b, "SubGraph", tensors=tensors, inputs=inputs)
     content = build.finish(b, subgraphs=build.references(b, [graph] * 1_000))
-    assert "the vectors 'inputs' overlap" in refusal(content)
+    assert re.search(TOO_MUCH, refusal(content))
 
 
 def test_one_vector_of_numbers_shared_by_many_tables_is_no_bomb() -> None:
@@ -135,7 +139,7 @@ def test_one_vector_of_numbers_shared_by_many_tables_is_no_bomb() -> None:
     graph = build.table(b, "SubGraph", tensors=tensors, operators=operators)
     subgraphs = build.references(b, [graph])
     content = build.finish(b, subgraphs=subgraphs, operator_codes=codes)
-    assert "vectors and strings of tables overlap" in refusal(content)
+    assert re.search(TOO_MUCH, refusal(content))
 
 
 def test_a_vtable_of_its_own_for_each_table_takes_no_quadratic_time() -> None:
@@ -170,14 +174,12 @@ def shared(count: int, **fields: Any) -> bytes:
     return build.finish(b, subgraphs=build.references(b, [graph]), buffers=buffers)
 
 
-def test_a_long_name_shared_by_many_tensors_is_decoded_once() -> None:
-    content = shared(50, name=lambda b: build.text(b, "x" * 100_000))
+def test_a_long_name_shared_by_many_tensors_is_no_bomb() -> None:
+    content = shared(10, name=lambda b: build.text(b, "x" * 100_000))
     names = [detail["name"] for detail in tq.open(content).get_tensor_details()]
-    assert len(names) == 50
-    assert all(name is names[0] for name in names)
-    assert len(names[0]) == 100_000
+    assert names == ["x" * 100_000] * 10
     many = shared(10_000, name=lambda b: build.text(b, "x" * 100_000))
-    assert "vectors and strings of tables overlap" in refusal(many)
+    assert re.search(TOO_MUCH, refusal(many))
 
 
 def test_long_names_that_lie_over_one_another_are_no_bomb() -> None:
@@ -197,7 +199,7 @@ def test_long_names_that_lie_over_one_another_are_no_bomb() -> None:
         field = table + 4
         value = int.from_bytes(content[field : field + 4], "little") + 4 * index
         content[field : field + 4] = value.to_bytes(4, "little")
-    assert "vectors and strings of tables overlap" in refusal(bytes(content))
+    assert re.search(TOO_MUCH, refusal(bytes(content)))
 
 
 def test_long_scales_shared_by_many_tensors_are_no_bomb() -> None:
@@ -205,10 +207,10 @@ def test_long_scales_shared_by_many_tensors_are_no_bomb() -> None:
         scales = build.numbers(b, np.ones(100_000), "<f4")
         return build.table(b, "QuantizationParameters", scale=scales)
 
-    assert "vectors and strings" in refusal(shared(10_000, quantization=quantization))
-    model = tq.open(shared(50, quantization=quantization))
-    with pytest.raises(tq.CorruptModelError, match="the vectors 'scale' overlap"):
-        model.get_tensor_details()
+    assert re.search(TOO_MUCH, refusal(shared(10_000, quantization=quantization)))
+    model = tq.open(shared(10, quantization=quantization))
+    scales = [tensor.quantization.scales for tensor in model.tensors]
+    assert {each.size for each in scales if each is not None} == {100_000}
 
 
 def test_a_name_shared_by_many_tables_that_are_read_one_by_one_is_no_bomb() -> None:
@@ -222,13 +224,13 @@ def test_a_name_shared_by_many_tables_that_are_read_one_by_one_is_no_bomb() -> N
         buffers=build.references(b, [build.table(b, "Buffer")]),
         metadata=build.references(b, entries),
     )
-    assert "the strings of each metadata entry overlap" in refusal(content)
+    assert re.search(TOO_MUCH, refusal(content))
 
 
 def test_a_name_of_an_operator_code_that_many_operators_have_is_no_bomb() -> None:
     steps = [build.OperatorSpec(tflite.BuiltinOperator.CUSTOM, [0], [0], "n" * 50_000)] * 5_000
-    content = build.model(build.SubgraphSpec([build.TensorSpec()], (), (), steps))
-    assert "the names of custom operators overlap" in refusal(content)
+    model = tq.open(build.model(build.SubgraphSpec([build.TensorSpec()], (), (), steps)))
+    assert all(step.custom_name is model.operators[0].custom_name for step in model.operators)
 
 
 class TestIndices:
@@ -260,7 +262,7 @@ class TestIndices:
     def test_outputs_of_a_later_subgraph(self) -> None:
         graph = build.SubgraphSpec([build.TensorSpec()], [0], [1])
         text = refusal(build.model(TWO, graph))
-        assert text == "subgraph 1: 'outputs' has tensor 1, but the subgraph has 1 tensors"
+        assert text == "subgraph 1: 'outputs' has tensor 1, but the subgraph has 1 tensor"
 
     @pytest.mark.parametrize("index", [-2, 2])
     def test_inputs_of_an_operator(self, index: int) -> None:

@@ -475,23 +475,22 @@ class TestHostile:
             assert str(found)
 
     def test_a_long_name_that_many_operator_codes_share_is_kept_once(self) -> None:
-        with pytest.raises(tq.CorruptModelError, match="vectors and strings of tables overlap"):
+        with pytest.raises(tq.CorruptModelError, match="would take"):
             tq.open(codes_with("n" * 100_000, 0))
-        model = tq.open(codes_with("n" * 2_000, 0))
+        model = tq.open(codes_with("n" * 500, 0))
         tracemalloc.start()
         try:
             found = summarize(model)
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
-        assert found.custom_operators == (("n" * 2_000, 3000),)
+        assert found.custom_operators == (("n" * 500, 3000),)
         assert peak < 10_000_000
 
     def test_long_names_that_overlap(self) -> None:
         # Every four bytes are the length of a name, 1024.
         model = tq.open(codes_with("\0\x04\0\0" * 3_300, 4))
-        with pytest.raises(tq.CorruptModelError, match="'custom_code' overlap"):
-            summarize(model)
+        assert sum(count for _, count in summarize(model).custom_operators) == 3000
 
     def test_work_is_linear(self) -> None:
         def work(count: int) -> int:

@@ -166,7 +166,7 @@ class TestQuantization:
         assert (quantization.details_type, quantization.name) == (9, "QuantizationDetails(9)")
         assert quantization.scales.tolist() == [0.5]
         assert repr(quantization) == "UnknownScheme(QuantizationDetails(9))"
-        with pytest.raises(tq.UnsupportedError, match=r"how to apply QuantizationDetails\(9\)"):
+        with pytest.raises(tq.UnsupportedError, match=r"Details\(9\) cannot be applied"):
             tensor(spec).dequantize()
 
     def test_details_that_are_missing_are_shown(self) -> None:
@@ -183,7 +183,7 @@ class TestQuantization:
         assert quantization.content.tolist() == [7, 8, 9]
         assert not quantization.content.flags.writeable
         assert repr(quantization) == "Custom(3 bytes)"
-        with pytest.raises(tq.UnsupportedError, match="'w': .* how to apply custom quantization"):
+        with pytest.raises(tq.UnsupportedError, match="'w': custom quantization cannot be applied"):
             one.dequantize()
 
 
@@ -205,8 +205,8 @@ class TestDequantize:
     @pytest.mark.parametrize(
         ("spec", "message"),
         [
-            (build.constant(np.ones(2, np.int8)), "INT8 values without scales stand for no"),
-            (build.constant(np.ones(2, np.float32), 0.5), "FLOAT32 values with scales"),
+            (build.constant(np.ones(2, np.int8)), "this int8 tensor has no scale, so it has no re"),
+            (build.constant(np.ones(2, np.float32), 0.5), "scales, but its values are float32"),
             (build.constant(np.ones(2, np.int8), [1, 2], [0, 0], axis=1), "dimension 1 is out of"),
             (build.constant(np.ones(2, np.int8), [1, 2], [0, 0], axis=-1), "dimension -1 is out"),
             (build.constant(np.ones(2, np.int8), [1, 2, 3], [0, 0, 0]), "3 scales along axis 0"),

@@ -25,6 +25,7 @@ from .errors import (
 from .format.schema import TensorType
 from .model.buffer import Buffer, ExternalBuffer
 from .model.model import Metadata, Model, Signature, open
+from .model.operator import Operator
 from .model.quantization import (
     Blockwise,
     Custom,
@@ -35,7 +36,7 @@ from .model.quantization import (
     Quantization,
     UnknownScheme,
 )
-from .model.subgraph import Operator, Subgraph
+from .model.subgraph import Subgraph
 from .model.tensor import Tensor
 
 if TYPE_CHECKING:

@@ -19,7 +19,6 @@ import tflite_quant as tq
 from tests import build, faults
 from tests.build import OperatorSpec, SubgraphSpec, TensorSpec, constant
 from tests.mutation import spots
-from tflite_quant.command import json_data as plain
 
 __all__ = ["ATTACKS", "FOLDER", "Attack"]
 
@@ -212,11 +211,11 @@ ATTACKS: Mapping[str, Attack] = {
         many_channels(), lambda m: tq.operator_requantization(m.operators[0]), None
     ),
     "flexbuffer_bomb": Attack(
-        flexbuffer_bomb(), lambda m: m.operators[0].custom_options, CORRUPT, "shared so much"
+        flexbuffer_bomb(), lambda m: m.operators[0].custom_options, CORRUPT, "options would take"
     ),
-    "name_that_thousands_share": Attack(shared_name(), None, CORRUPT, "overlap"),
+    "name_that_thousands_share": Attack(shared_name(), None, CORRUPT, "would take"),
     "options_that_thousands_share": Attack(
-        shared_options(), lambda m: plain.model_data(m, m.subgraphs), CORRUPT, "overlap"
+        shared_options(), lambda m: m.operators[0].options, CORRUPT, "would take"
     ),
     "strings_more_than_bytes": Attack(strings(1 << 24), data, CORRUPT, "string"),
 }  # fmt: skip

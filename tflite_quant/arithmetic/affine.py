@@ -46,13 +46,6 @@ BLOCK = 1 << 17
 _EXACT = 1 << 23
 """Up to this zero point, the difference to a 16-bit value has 24 bits and is exact in float32."""
 
-_LARGE = 1e30
-"""No difference of 24 bits times a scale that is smaller is infinite."""
-
-_FLOAT32 = np.dtype(np.float32)
-_REALS, _INTEGERS = (float, np.float32), (int, np.integer)
-"""The types of numbers that need no conversion before they are looked at."""
-
 _BELOW_HALF = np.nextafter(np.float32(0.5), np.float32(0))
 
 _Index = tuple[int | slice, ...]
@@ -65,7 +58,7 @@ def dequantize(
     axis: int | None = None,
     out: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
-    """Give the real values that integers stand for: `(q - zero_point) * scale`.
+    """Return the real values that integers stand for: `(q - zero_point) * scale`.
 
     Parameters
     ----------
@@ -108,10 +101,6 @@ def dequantize(
     values = np.asarray(q)
     if values.dtype.kind not in "iu":
         raise TypeError(f"q has dtype {values.dtype}, expected an integer type")
-    if out is None and values.size <= BLOCK and values.itemsize <= 2:
-        few = _dequantize_few(values, scale, zero_point, axis)
-        if few is not None:
-            return few
     scales, zeros = _parameters(scale, zero_point, values.shape, axis)
     out = output(out, values, np.dtype(np.float32))
     source, target, scales, zeros = _arrange(values, out, scales, zeros, axis)
@@ -122,44 +111,6 @@ def dequantize(
         else:
             _dequantize_wide(source, target, scales, zeros.astype(np.float64))
     return out
-
-
-def _dequantize_few(
-    values: NDArray[Any], scale: ArrayLike, zero_point: ArrayLike, axis: int | None
-) -> NDArray[np.float32] | None:
-    """Do it in a few microseconds, for what nearly all models have; None for all else.
-
-    That is one scale and zero point, or scales along an axis with zero points of 0. For few values
-    the checks of what else there may be would take longer than the arithmetic.
-    """
-    if axis is None:
-        if not isinstance(scale, _REALS) or not isinstance(zero_point, _INTEGERS):
-            return None
-        # False for NaN, too.
-        if not (-_LARGE < float(scale) < _LARGE and -_EXACT <= zero_point <= _EXACT):
-            return None
-        real = values.astype(_FLOAT32)
-        if zero_point:
-            real -= np.float32(zero_point)
-        real *= scale if isinstance(scale, np.float32) else np.float32(scale)
-        return real
-    if not isinstance(scale, np.ndarray) or not isinstance(zero_point, np.ndarray):
-        return None
-    shape = scale.shape
-    if (
-        not scale.size
-        or scale.dtype != _FLOAT32
-        or zero_point.dtype.kind != "i"
-        or zero_point.shape != shape
-    ):
-        return None
-    if not 0 <= axis < values.ndim or shape != values.shape[axis : axis + 1]:
-        return None
-    if np.count_nonzero(zero_point) or np.count_nonzero(np.abs(scale) < _LARGE) != scale.size:
-        return None
-    real = values.astype(_FLOAT32)
-    real *= scale.reshape(shape + (1,) * (values.ndim - axis - 1))
-    return real
 
 
 def _dequantize_narrow(
@@ -193,7 +144,7 @@ def quantize(
     dtype: DTypeLike = np.int8,
     out: NDArray[Any] | None = None,
 ) -> NDArray[Any]:
-    """Give the integers that stand for real values: `clamp(round(real / scale) + zero_point)`.
+    """Return the integers that stand for real values: `clamp(round(real / scale) + zero_point)`.
 
     Parameters
     ----------
@@ -305,7 +256,7 @@ def to_float32(values: NDArray[Any], out: NDArray[np.float32] | None) -> NDArray
 
 
 def as_float32(scale: ArrayLike) -> NDArray[np.float32]:
-    """Give scales as float32; those that are too large become infinite, to be refused."""
+    """Return scales as float32; those that are too large become infinite, to be refused."""
     if isinstance(scale, np.ndarray) and scale.dtype == np.float32:
         return scale
     with np.errstate(over="ignore"):
@@ -340,7 +291,7 @@ def _arrange(
     zeros: NDArray[np.int64],
     axis: int | None,
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float32], NDArray[np.int64]]:
-    """Give input and output few axes, and parameters as many, so that they broadcast.
+    """Return input and output few axes, and parameters as many, so that they broadcast.
 
     Contiguous arrays become (all,) or (before the axis, along it, after it): views, never copies.
     """
@@ -378,7 +329,7 @@ def _blocks(shape: tuple[int, ...]) -> Iterator[_Index]:
 
 
 def _part(parameters: NDArray[Any], block: _Index) -> NDArray[Any]:
-    """Give the parameters for a block: along an axis of length 1, they serve every index."""
+    """Return the parameters for a block: along an axis of length 1, they serve every index."""
     if parameters.size == 1 or not block:
         return parameters
     index = tuple(

@@ -26,7 +26,7 @@ def dequantize_blockwise(
     zero_point: ArrayLike = 0,
     out: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
-    """Give the real values of integers that have a scale for each block of them.
+    """Return the real values of integers that have a scale for each block of them.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def _row_blocks(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
 def _repeated(
     parameters: NDArray[Any], lengths: tuple[int, ...], rows: tuple[slice, ...]
 ) -> NDArray[Any]:
-    """Give the parameter of each value, for these rows; one parameter serves all."""
+    """Return the parameter of each value, for these rows; one parameter serves all."""
     if parameters.size == 1:
         return parameters
     parameters = parameters[np.arange(rows[0].start, rows[0].stop) // lengths[0]]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from ..format.source import Source
-from ..format.structure import Structure
-from ..format.vectors import require_room
 from ..model.model import Model, open
 from .findings import Report
 from .graph import graph_findings
@@ -29,8 +27,7 @@ def check(model: Model | Source) -> Report:
     Raises
     ------
     TFLiteError, OSError
-        The model cannot be opened, an operator's options are broken, or tensors share scales out
-        of all proportion to the file.
+        The model cannot be opened, or an operator's options are broken.
 
     Examples
     --------
@@ -41,15 +38,6 @@ def check(model: Model | Source) -> Report:
     if not isinstance(model, Model):
         with open(model) as opened:
             return check(opened)
-    _require_parameters_of_their_own(model.structure)
     # A tensor may be the input of an operator twice.
     findings = (*tensor_findings(model), *operator_findings(model), *graph_findings(model))
     return Report(model.name, tuple(sorted(dict.fromkeys(findings), key=lambda one: -one.severity)))
-
-
-def _require_parameters_of_their_own(structure: Structure) -> None:
-    """Refuse tensors that share vectors of scales so much that looking at all takes long."""
-    for name in ("scale", "zero_point"):
-        vectors = structure.quantizations.vectors(name)
-        size = int(vectors.lengths.sum()) * vectors.dtype.itemsize
-        require_room(structure.file, size, f"the vectors '{name}'")

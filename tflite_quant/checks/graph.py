@@ -6,10 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from ..model.model import Model
+from ..model.operator import Operator
 from ..model.quantization import Blockwise, MultiAxis
-from ..model.subgraph import Operator, Subgraph
+from ..model.subgraph import Subgraph
 from ..model.tensor import Tensor
-from ..summary.float_operators import CONVERSIONS, FLOATS, Walk, operations_of, tensors_of
+from ..summary.float_operators import CONVERSIONS, FLOATS, walk
 from .findings import Finding, Named
 from .tensors import finding
 
@@ -33,13 +34,7 @@ def _in_signatures(model: Model) -> Iterator[Tensor]:
 
 def _fixed(model: Model) -> set[tuple[int, int]]:
     """Give the tensors that are the same each time the model runs: subgraph and index."""
-    structure = model.structure
-    walk = Walk(tensors_of(structure))
-    for operation in operations_of(structure):
-        walk.visit(operation)
-    tensors = (tensor for subgraph in model.subgraphs for tensor in subgraph.tensors)
-    pairs = zip(tensors, walk.fixed, strict=True)
-    return {(tensor.subgraph_index, tensor.index) for tensor, is_fixed in pairs if is_fixed}
+    return {(tensor.subgraph_index, tensor.index) for tensor in walk(model).fixed}
 
 
 def _dead(subgraph: Subgraph, named: set[tuple[int, int]]) -> Iterator[Finding]:

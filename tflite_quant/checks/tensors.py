@@ -14,8 +14,9 @@ from ..errors import CorruptModelError, UnsupportedError
 from ..format.schema import INTEGER_RANGES, TensorType
 from ..format.sparsity import DenseDimension
 from ..model.model import Model
+from ..model.operator import Operator
 from ..model.quantization import Blockwise, MultiAxis, PerAxis, PerTensor
-from ..model.subgraph import Operator, Subgraph
+from ..model.subgraph import Subgraph
 from ..model.tensor import Tensor
 from .findings import KINDS, Finding, Named, Severity
 
@@ -74,7 +75,7 @@ def finding(
 ) -> Finding:
     """Make a finding; severity and effect are those of its kind, unless given."""
     kind = KINDS[id]
-    subgraph = tensor.subgraph_index if operator is None else operator.subgraph.index  # type: ignore[union-attr]
+    subgraph = tensor.subgraph_index if operator is None else operator.subgraph_index  # type: ignore[union-attr]
     return Finding(
         kind,
         kind.severity if severity is None else severity,

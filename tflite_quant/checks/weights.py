@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import TFLiteError
 from ..format.schema import INTEGER_RANGES, TensorType
-from ..model.subgraph import Operator
+from ..model.operator import Operator
 from ..model.tensor import Tensor
 from .findings import Finding
 from .rules import Operand

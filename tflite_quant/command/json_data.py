@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..errors import TFLiteError
 from ..model.model import Model
+from ..model.operator import Operator
 from ..model.quantization import (
     Blockwise,
     Custom,
@@ -25,7 +26,7 @@ from ..model.quantization import (
     Quantization,
     UnknownScheme,
 )
-from ..model.subgraph import Operator, Subgraph, require_modest_options
+from ..model.subgraph import Subgraph
 from ..model.tensor import Tensor
 
 __all__ = ["model_data", "operator_data", "quantization_data", "tensor_data", "tensor_facts"]
@@ -45,7 +46,6 @@ def model_data(model: Model, subgraphs: Sequence[Subgraph]) -> dict[str, Any]:
     CorruptModelError
         Operators share large options so much that it would be out of all proportion.
     """
-    require_modest_options(subgraphs)
     return {
         "file": model.name,
         "version": model.version,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import TFLiteError
 from ..model.model import Model
+from ..model.operator import Operator
 from ..model.quantization import (
     Blockwise,
     Custom,
@@ -24,7 +25,7 @@ from ..model.quantization import (
     Quantization,
     UnknownScheme,
 )
-from ..model.subgraph import Operator, Subgraph, require_modest_options
+from ..model.subgraph import Subgraph
 from ..model.tensor import Tensor
 from .json_data import operator_data, quantization_data, tensor_facts
 
@@ -114,7 +115,6 @@ def operator_tables(subgraphs: Sequence[Subgraph]) -> Iterator[RenderableType]:
     """
     from rich.text import Text  # noqa: PLC0415  # an optional extra
 
-    require_modest_options(subgraphs)
     for subgraph in subgraphs:
         yield Text(f"subgraph {subgraph.index} {_printable(subgraph.name)}".rstrip())
         rows = (_operator_row(operator) for operator in subgraph.operators)

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from ..arithmetic.affine import are_exact
 from ..errors import QuantizationError, UnsupportedError
+from ..format.budget import ELEMENT_COST
 from ..format.flatbuffer import File
 from ..format.schema import INTEGER_RANGES, TensorType
 from ..format.source import Source
-from ..format.vectors import require_modest
 from ..model.model import Model, open
 from ..model.quantization import PerAxis, PerTensor
 from ..model.tensor import Tensor
@@ -134,7 +134,8 @@ def _lines(
 ) -> Iterator[str]:
     guard = f"{names.prefix.upper()}_H_INCLUDED"
     graph = model.subgraphs[0]
-    chosen = _chosen(model.structure.file, graph.tensors, patterns)
+    budgeted = model.structure.file.afresh()
+    chosen = _chosen(budgeted, graph.tensors, patterns)
     own = {tensor.index: names.of(tensor.name, tensor.index) for tensor in graph.tensors}
     yield f"/* Made by tflite-quant from {_comment(file)}: changes here are lost. */"
     yield from (f"#ifndef {guard}", f"#define {guard}", "", "#include <stdint.h>", "")
@@ -152,7 +153,7 @@ def _lines(
     for tensor in chosen:
         yield from _located(tensor, _constant(tensor, own[tensor.index], names.prefix))
         yield ""
-    yield from _operators(model, set(chosen), names)
+    yield from _operators(model, budgeted, set(chosen), names)
     if include_model:
         content = model.structure.file.memory
         yield from _array(f"{names.prefix}_model", "uint8_t", content, names.prefix)
@@ -172,9 +173,8 @@ def _located(tensor: Tensor, lines: Iterator[str]) -> Iterator[str]:
         raise UnsupportedError(f"tensor {tensor.index} {tensor.name!r}: {error}") from None
 
 
-def _operators(model: Model, chosen: set[Tensor], names: _Names) -> Iterator[str]:
+def _operators(model: Model, file: File, chosen: set[Tensor], names: _Names) -> Iterator[str]:
     """Define what the operators compute with that have one of some tensors."""
-    size = 0
     for operator in model.operators:
         if chosen.isdisjoint(operator.inputs):
             continue
@@ -185,8 +185,8 @@ def _operators(model: Model, chosen: set[Tensor], names: _Names) -> Iterator[str
             yield f"/* operator {operator.index} {operator.name}: {_comment(str(error))} */"
         else:
             # Operators may share weights of very many scales.
-            size += sum(one.multiplier.nbytes for one in found.multipliers.values())
-            require_modest(model.structure.file, size, "the multipliers of operators")
+            size = sum(one.multiplier.nbytes for one in found.multipliers.values())
+            file.spend(2 * ELEMENT_COST * size, "the multipliers of operators")
             yield f"/* operator {operator.index} {operator.name} */"
             yield from _requantization(found, name)
         yield ""
@@ -208,7 +208,7 @@ def _chosen(file: File, tensors: Sequence[Tensor], patterns: Sequence[str]) -> l
         # A small file may have sparse tensors that are large, and tensors that share their bytes.
         own = [tensor for tensor in chosen if tensor.external_buffer is None]
         sizes = (math.prod(t.shape) if t.is_sparse else t.nbytes or 0 for t in own)
-        require_modest(file, sum(sizes), "the values of constants")
+        file.spend(ELEMENT_COST * sum(sizes), "the values of constants")
     return chosen
 
 

@@ -23,8 +23,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import QuantizationError, UnsupportedError
 from ..format.schema import INTEGER_RANGES, TensorType
+from ..model.operator import Operator
 from ..model.quantization import PerAxis, PerTensor
-from ..model.subgraph import Operator
 from ..model.tensor import Tensor
 
 __all__ = [

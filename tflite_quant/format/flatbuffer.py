@@ -1,248 +1,547 @@
-"""How a FlatBuffer lies in memory; one table of it, with every offset checked.
+"""How any FlatBuffer lies in memory, and a reader of many of its tables at once.
 
-All numbers are little-endian. A *table* stands at a multiple of 4 and begins with a signed
-32-bit number: how far before the table its *vtable* lies. A vtable is a row of unsigned 16-bit
-numbers: its own size in bytes, the size of the table, then one *entry* per field: how far into
-the table the field's value lies, 0 if the table does not have it. A vtable may end early; fields
-past its end are absent, and an absent field has the default that the schema gives it.
+All numbers are little-endian. A *table* stands at a multiple of 4 and begins with a signed 32-bit
+number: how far before the table its *vtable* lies. A vtable is a row of unsigned 16-bit numbers:
+its own size in bytes, the size of the table, then one *entry* for each field: how far into the
+table the field's value lies, 0 if the table does not have it. A vtable may end early; fields past
+its end are absent, and an absent field has the default that the schema gives it.
 
 A number lies in the table itself. Everything else is a *reference*: an unsigned 32-bit number,
 how far after itself the thing begins. A string and a vector begin with an unsigned 32-bit length
 (in elements) and go on with the elements; the elements of a vector of tables are references. A
 union is a reference beside a number that says which table it is.
 
-Tables of which a model has thousands are read many at once, by `columns`.
+`read_tables` is the only reader. It reads tables of one kind as columns: the positions of N tables,
+of their fields and of what these refer to are arrays with a row for each table. A table that stands
+alone is N = 1. Every position passes the checks of that function before anything is read from it,
+so numbers, strings and vectors can be taken from the columns without further checks.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
-from typing import Any, NoReturn
+from collections.abc import Callable
+from enum import Enum
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from ..errors import CorruptModelError
-from .layout import Layout, Shape, Stack, shape, stack
+from .budget import ELEMENT_COST, FIELD_COST, TABLE_COST, Budget
 
-__all__ = ["File", "Positions", "Table", "field_fault", "read_table", "shape_at"]
+__all__ = [
+    "Field",
+    "File",
+    "Kind",
+    "Label",
+    "Layout",
+    "Positions",
+    "Tables",
+    "Vectors",
+    "read_tables",
+]
 
 Positions = NDArray[np.int64]
+"""Places in the file, in bytes from its start; 0 for what is absent, since nothing lies there."""
 
-_INT32 = struct.Struct("<i")
-_UINT16 = struct.Struct("<H")
-_UINT32 = struct.Struct("<I")
-_U4, _I4 = np.dtype("<u4"), np.dtype("<i4")
+Label = Callable[[int], str]
+"""Says in words which table the n-th of some tables is, for errors: 'subgraph 0, tensor 12'."""
+
+_UINT8, _UINT32 = np.dtype(np.uint8), np.dtype("<u4")
 _TWO_WORDS = np.arange(2)
-_LONGEST = 1024
-"""No field of any schema has its entry past this; a vtable may be long, and many may overlap."""
-_FAR = 32
-"""Strings that have so many times their own bytes between them do not lie near one another."""
+
+
+class Kind(Enum):
+    """What a field is."""
+
+    VECTOR = "vector"  # of numbers, or of references to tables
+    STRING = "string"
+    TABLE = "table"  # or a union
+    NUMBER = "number"
+
+
+class Field(NamedTuple):
+    """One field of a table.
+
+    Attributes
+    ----------
+    name : str
+        The field's name in the schema.
+    kind : Kind
+    entry : int
+        Where its entry stands in the vtable, in bytes from the vtable's start.
+    dtype : numpy.dtype
+        Of the number, or of the elements of the vector; uint32 for a reference.
+    default : int, float or bool
+        What an absent number is.
+    """
+
+    name: str
+    kind: Kind
+    entry: int
+    dtype: np.dtype[Any] = _UINT32
+    default: float = 0
+
+    @property
+    def width(self) -> int:
+        """How many bytes the field takes in its table."""
+        return self.dtype.itemsize if self.kind is Kind.NUMBER else 4
+
+    @property
+    def element_width(self) -> int:
+        """How many bytes an element of the vector or string takes; 0 where there are none."""
+        return {Kind.VECTOR: self.dtype.itemsize, Kind.STRING: 1}.get(self.kind, 0)
+
+    @property
+    def is_copied(self) -> bool:
+        """Whether reading it copies it, unlike numbers, tables, and bytes such as weights."""
+        is_bytes = self.kind is Kind.VECTOR and self.dtype == _UINT8
+        return self.element_width > 0 and not is_bytes
+
+
+class Layout:
+    """The fields of one kind of table, as a schema has them.
+
+    Attributes
+    ----------
+    name : str
+        The name of the table.
+    fields : tuple of Field
+        First the C strings and vectors that are copied when they are read, then the other
+        references, R in all, then the numbers.
+    columns : dict of str to int
+        The index of each field in `fields`, by name.
+    copied, references : int
+        C and R.
+    """
+
+    def __init__(self, name: str, fields: tuple[Field, ...]) -> None:
+        self.name = name
+        self.fields = tuple(sorted(fields, key=lambda f: (f.kind is Kind.NUMBER, not f.is_copied)))
+        self.columns = {field.name: column for column, field in enumerate(self.fields)}
+        self.copied = sum(field.is_copied for field in fields)
+        self.references = sum(field.kind is not Kind.NUMBER for field in fields)
+
+    def __repr__(self) -> str:
+        return f"Layout({self.name}, {len(self.fields)} fields)"
+
+    def field(self, name: str) -> Field:
+        """Return a field by its name in the schema."""
+        return self.fields[self.columns[name]]
+
+    @cached_property
+    def slots(self) -> tuple[int, ...]:
+        """The place of each field's entry in a vtable, which is a row of 16-bit numbers."""
+        return tuple(field.entry >> 1 for field in self.fields)
+
+    @cached_property
+    def widths(self) -> Positions:
+        """The bytes that each field takes in its table."""
+        return np.array([field.width for field in self.fields], np.int64)
+
+    @cached_property
+    def misaligned(self) -> Positions:
+        """The bits of a field's position that must be 0.
+
+        Numbers of 8 bytes are only 4-aligned where a builder wrote no padding before them.
+        """
+        return np.minimum(self.widths, 4) - 1
+
+    @cached_property
+    def element_widths(self) -> Positions:
+        """The bytes of an element of what each reference leads to, 0 for a table."""
+        references = self.fields[: self.references]
+        return np.array([field.element_width for field in references], np.int64)
+
+    @property
+    def cost(self) -> int:
+        """What is charged for a table, without what it refers to."""
+        return TABLE_COST + FIELD_COST * len(self.fields)
 
 
 class File:
-    """The bytes of one FlatBuffer, seen as numbers of every width.
+    """The bytes of one FlatBuffer, and the budget of what may be made of them.
 
     Parameters
     ----------
     memory : ndarray of uint8, shape (size,)
         The whole file, read-only. Nothing is copied from it.
+    folder : str, optional
+        Where the file lies, and others that hold values of its tensors may lie.
     """
 
-    __slots__ = ("i4", "memory", "size", "text", "u4")
+    __slots__ = ("_memory", "_words", "budget", "folder", "size")
 
-    def __init__(self, memory: NDArray[np.uint8]) -> None:
-        self.memory = memory
-        self.size = memory.size
-        self.text = memory.data
-        self.u4: NDArray[np.uint32] = memory[: self.size & ~3].view(_U4)
-        self.i4: NDArray[np.int32] = self.u4.view(_I4)
+    def __init__(self, memory: NDArray[np.uint8], folder: str | None = None) -> None:
+        self._memory: NDArray[np.uint8] | None = memory
+        self._words: NDArray[np.uint32] | None = memory[: memory.size & ~3].view(_UINT32)
+        self.size, self.folder, self.budget = memory.size, folder, Budget(memory.size)
+
+    @property
+    def memory(self) -> NDArray[np.uint8]:
+        """All bytes.
+
+        Raises
+        ------
+        ValueError
+            The model is closed.
+        """
+        if self._memory is None:
+            raise ValueError("the model is closed")
+        return self._memory
+
+    @property
+    def words(self) -> NDArray[np.uint32]:
+        """All bytes but the last few, as 32-bit numbers; raises as `memory`."""
+        if self._words is None:
+            raise ValueError("the model is closed")
+        return self._words
+
+    def close(self) -> None:
+        """Let go of the bytes; arrays that are views of them keep them."""
+        self._memory = self._words = None
+
+    def afresh(self) -> File:
+        """Return the same file with a budget of its own, for one question."""
+        return File(self.memory, self.folder)
+
+    def spend(self, count: int, what: str) -> None:
+        """Charge bytes that are about to be made of the file; see `Budget.spend`."""
+        self.budget.spend(count, what)
+
+    def view(self, start: int, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Return `count` numbers from byte `start` on, which have been checked: a view."""
+        return self.memory[start : start + count * dtype.itemsize].view(dtype)
 
     def numbers(self, positions: Positions, dtype: np.dtype[Any]) -> NDArray[Any]:
-        """Gather the numbers of 1, 4 or 8 bytes at these positions, which have been checked.
+        """Copy the numbers at these positions, which have been checked, in native byte order.
 
         Indexing works on memory of any alignment and byte order without a copy of the whole;
         `numpy.take` would copy the file first.
         """
-        values: NDArray[Any]
-        if dtype.itemsize == 1:
-            values = self.memory[positions].view(dtype)
-        elif dtype.itemsize == 4:
-            values = self.u4[positions >> 2].view(dtype)
+        numbers: NDArray[Any]
+        if dtype.itemsize == 4:
+            numbers = self.words[positions >> 2].view(dtype)
+        elif dtype.itemsize == 8:
+            numbers = self.words[(positions >> 2)[:, None] + _TWO_WORDS].view(dtype)[:, 0]
         else:
-            values = self.u4[(positions >> 2)[:, None] + _TWO_WORDS].view(dtype)[:, 0]
-        return values
-
-    def view(self, start: int, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-        """Give `count` numbers from byte `start` on, which have been checked, without a copy."""
-        return np.frombuffer(self.text, dtype, count, start)
+            places = positions[:, None] + np.arange(dtype.itemsize)
+            numbers = self.memory[places].view(dtype)[:, 0]
+        return numbers.astype(dtype.newbyteorder("="), copy=False)
 
     def string(self, start: int, length: int) -> str:
         """Decode UTF-8; bytes that are not UTF-8 are shown as escapes, not lost."""
-        return str(self.text[start : start + length], "utf-8", "backslashreplace")
-
-    def strings(self, starts: Positions, lengths: NDArray[np.int64]) -> list[str]:
-        """Decode many strings, like `string`."""
-        strings = self.characters(starts, lengths)
-        if "".join(strings).isascii():
-            return strings
-        return [str(s.encode("latin-1"), "utf-8", "backslashreplace") for s in strings]
-
-    def characters(self, starts: Positions, lengths: NDArray[np.int64]) -> list[str]:
-        """Give the bytes of many strings as a character each, whatever they encode.
-
-        Where strings lie near one another, as most converters write them, they are cut out of one
-        text, which takes less time.
-        """
-        if not starts.size:
-            return []
-        first, ends = int(starts.min()), starts + lengths
-        size = int(ends.max()) - first
-        if size > _FAR * int(lengths.sum()):
-            pairs = zip(starts.tolist(), ends.tolist(), strict=True)
-            return [str(self.text[start:end], "latin-1") for start, end in pairs]
-        whole = str(self.text[first : first + size], "latin-1")
-        pairs = zip((starts - first).tolist(), (ends - first).tolist(), strict=True)
-        return [whole[start:end] for start, end in pairs]
-
-    def followed(self, places: Positions) -> Positions:
-        """Give where the references at these places lead; the places have been checked."""
-        positions: Positions = places + self.u4[places >> 2]
-        return positions
-
-    def references(self, extents: Sequence[tuple[int, int]]) -> Positions:
-        """Give the positions of the tables that vectors refer to, which have been checked.
-
-        Parameters
-        ----------
-        extents : sequence of (int, int)
-            Of each vector where its elements begin, and how many there are.
-        """
-        places: Positions = np.concatenate(
-            [np.arange(start, start + 4 * count, 4, dtype=np.int64) for start, count in extents]
-        )
-        return self.followed(places)
+        return str(self.memory[start : start + length].tobytes(), "utf-8", "backslashreplace")
 
 
-def shape_at(file: File, stack: Stack, layout: int, vtable: int) -> Shape | str:
-    """Read the vtable at a position; or say what is wrong with where it lies."""
-    if not 0 <= vtable <= file.size - 4:
-        return "the vtable is not in the file"
-    if vtable & 1:
-        return "the vtable is not aligned"
-    end = vtable + _UINT16.unpack_from(file.text, vtable)[0]
-    if end > file.size:
-        return "the vtable runs past the end of the file"
-    return shape(stack, layout, file.text[vtable : min(end, vtable + _LONGEST)].tobytes())
+class Vectors:
+    """The vectors, or strings, that one field of N tables refers to.
 
-
-class Table:
-    """One table, for those of which a model has few.
-
-    Parameters
+    Attributes
     ----------
-    file : File
-    layout : Layout
-    fields : dict of str to int
-        Where those fields lie that the table has: a number itself, the thing that a reference
-        points to.
+    dtype : numpy.dtype
+        Of the elements.
+    starts : ndarray of int64, shape (N,)
+        The byte position of the first element of each; 4 where the vector is absent.
+    lengths : ndarray of int64, shape (N,)
+        The number of elements.
     """
 
-    def __init__(self, file: File, layout: Layout, fields: dict[str, int]) -> None:
-        self.file, self.layout, self.fields = file, layout, fields
+    def __init__(
+        self, file: File, dtype: np.dtype[Any], starts: Positions, lengths: Positions
+    ) -> None:
+        self.file, self.dtype, self.starts, self.lengths = file, dtype, starts, lengths
 
-    def number(self, name: str) -> Any:
-        """Give a number, as a Python value; if it is absent, its default."""
-        field = self.layout.field(name)
-        if name not in self.fields:
-            return field.default
-        return self.file.view(self.fields[name], 1, field.dtype)[0].item()
+    @property
+    def present(self) -> NDArray[np.bool_]:
+        """Whether each table has the vector, be it without elements."""
+        present: NDArray[np.bool_] = self.starts != 4
+        return present
 
-    def vector(self, name: str) -> NDArray[Any]:
-        """Give a vector, empty if it is absent: a read-only view."""
-        return self.file.view(*self.extent(name), self.layout.field(name).dtype)
+    @cached_property
+    def bounds(self) -> Positions:
+        """Where the elements of each begin and end among all of them; shape (N + 1,)."""
+        bounds = np.zeros(self.lengths.size + 1, np.int64)
+        self.lengths.cumsum(out=bounds[1:])
+        return bounds
 
-    def count(self, name: str) -> int:
-        """Say how many elements a vector has."""
-        return self.extent(name)[1]
+    def positions(self) -> Positions:
+        """Return the byte position of every element, one vector after another."""
+        width, bounds = self.dtype.itemsize, self.bounds
+        first = self.starts - bounds[:-1] * width
+        # numpy.repeat takes no 64-bit counts on a 32-bit machine.
+        counts = self.lengths.astype(np.intp, copy=False)
+        positions: Positions = np.arange(bounds[-1]) * width + first.repeat(counts)
+        return positions
 
-    def string(self, name: str) -> str | None:
-        """Give a string, or None."""
-        return self.file.string(*self.extent(name)) if name in self.fields else None
+    def joined(self) -> NDArray[Any]:
+        """Copy all elements into one array."""
+        return self.file.numbers(self.positions(), self.dtype)
 
-    def children(self, name: str) -> list[int]:
-        """Give the positions of the tables in a vector of tables; they are not checked."""
-        start, count = self.extent(name)
-        words = self.file.u4[start >> 2 : (start >> 2) + count].tolist()
-        return [start + 4 * index + word for index, word in enumerate(words)]
+    def split(self, dtype: DTypeLike | None = None, writeable: bool = True) -> list[NDArray[Any]]:
+        """Copy all elements into one array, of `dtype`, and return the part of each vector."""
+        joined = self.joined()
+        joined = joined if dtype is None else joined.astype(dtype, copy=False)
+        joined.flags.writeable = writeable
+        return [joined[start:end] for start, end in pairwise(self.bounds.tolist())]
 
-    def extent(self, name: str) -> tuple[int, int]:
-        """Give where the elements of a vector or string begin, and how many there are."""
-        if name not in self.fields:
-            return 4, 0
-        at = self.fields[name]
-        return at + 4, _UINT32.unpack_from(self.file.text, at)[0]
+    def lists(self) -> list[list[Any]]:
+        """Return the elements of each vector as Python's own numbers."""
+        joined = self.joined().tolist()
+        return [joined[start:end] for start, end in pairwise(self.bounds.tolist())]
+
+    def view(self, index: int) -> NDArray[Any]:
+        """Return one vector: a view of the file."""
+        return self.file.view(int(self.starts[index]), int(self.lengths[index]), self.dtype)
+
+    def at(self, rows: slice | NDArray[Any]) -> Vectors:
+        """Return the vectors of some tables."""
+        return Vectors(self.file, self.dtype, self.starts[rows], self.lengths[rows])
+
+    def nothing(self) -> Vectors:
+        """Return an absent vector of the same type."""
+        return Vectors(self.file, self.dtype, np.array([4]), np.array([0]))
+
+    def followed_by(self, *others: Vectors) -> Vectors:
+        """Return these vectors, and after them others of the same type."""
+        every = (self, *others)
+        starts = np.concatenate([vectors.starts for vectors in every])
+        lengths = np.concatenate([vectors.lengths for vectors in every])
+        return Vectors(self.file, self.dtype, starts, lengths)
+
+    def where(self, wanted: NDArray[np.bool_], other: Vectors | None = None) -> Vectors:
+        """Return these vectors where they are wanted; elsewhere the other's, or absent ones."""
+        starts, lengths = (4, 0) if other is None else (other.starts, other.lengths)
+        starts = np.where(wanted, self.starts, starts)
+        return Vectors(self.file, self.dtype, starts, np.where(wanted, self.lengths, lengths))
 
 
-def read_table(file: File, layout: Layout, position: int, place: str) -> Table:
-    """Read and check one table.
+class Tables:
+    """N tables of one layout: their fields as columns. Made by `read_tables`.
+
+    Attributes
+    ----------
+    file : File
+    layout : Layout
+    label : callable
+        Says in words which table the n-th is.
+    positions : ndarray of int64, shape (N, F)
+        Where each of the layout's F fields lies, 0 where it is absent.
+    targets : ndarray of int64, shape (N, R)
+        Where each of the R references leads, 0 where it is absent.
+    lengths : ndarray of int64, shape (N, R)
+        The number of elements of each vector and string.
+    """
+
+    def __init__(
+        self,
+        file: File,
+        layout: Layout,
+        label: Label,
+        positions: Positions,
+        targets: Positions,
+        lengths: Positions,
+    ) -> None:
+        self.file, self.layout, self.label = file, layout, label
+        self.positions, self.targets, self.lengths = positions, targets, lengths
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def has(self, name: str, rows: slice = slice(None)) -> bool:
+        """Return whether any table, or any of some, has a field."""
+        return bool(np.count_nonzero(self.positions[rows, self.layout.columns[name]]))
+
+    def numbers(self, name: str, rows: slice = slice(None)) -> NDArray[Any]:
+        """Return one number for each table, or for some; where it is absent, its default."""
+        column = self.layout.columns[name]
+        field, positions = self.layout.fields[column], self.positions[rows, column]
+        absent = positions == 0
+        count = np.count_nonzero(absent)
+        if count == absent.size:
+            return np.full(count, field.default, field.dtype.newbyteorder("="))
+        numbers = self.file.numbers(positions, field.dtype)
+        if count:
+            numbers[absent] = field.default
+        return numbers
+
+    def references(self, name: str) -> Positions:
+        """Return the position of the table that each table refers to, 0 for none."""
+        return self.targets[:, self.layout.columns[name]]
+
+    def vectors(self, name: str, rows: slice = slice(None)) -> Vectors:
+        """Return the vector, or the bytes of the string, of each table, or of some."""
+        column = self.layout.columns[name]
+        field = self.layout.fields[column]
+        dtype = field.dtype if field.kind is Kind.VECTOR else _UINT8
+        starts = self.targets[rows, column] + 4
+        return Vectors(self.file, dtype, starts, self.lengths[rows, column])
+
+    def strings(self, name: str, rows: slice = slice(None)) -> list[str]:
+        """Return the string of each table, or of some; an absent one is empty."""
+        text, string = self.vectors(name, rows), self.file.string
+        return [
+            string(start, length)
+            for start, length in zip(text.starts.tolist(), text.lengths.tolist(), strict=True)
+        ]
+
+    def child(
+        self, name: str, layout: Layout, word: str, wanted: NDArray[np.bool_] | None = None
+    ) -> tuple[Tables, Positions]:
+        """Read the table that each table refers to; of some tables, if `wanted` says which.
+
+        Returns
+        -------
+        tables : Tables
+            Of those that refer to one.
+        rows : ndarray of int64, shape (N,)
+            The row of each in `tables`, -1 for none.
+        """
+        references = self.references(name)
+        (having,) = (references if wanted is None else references * wanted).nonzero()
+        rows = np.full(references.size, -1, np.int64)
+        rows[having] = np.arange(having.size)
+
+        def label(row: int) -> str:
+            return f"{self.label(int(having[row]))}, {word}"
+
+        return read_tables(self.file, layout, references[having], label), rows
+
+    def children(self, name: str, layout: Layout, word: str) -> tuple[Tables, Positions]:
+        """Read all tables that the vector of each table refers to.
+
+        Returns
+        -------
+        tables : Tables
+            Those of the first table first.
+        bounds : ndarray of int64, shape (N + 1,)
+            Those of table i are rows `bounds[i]` to `bounds[i + 1] - 1`.
+        """
+        vectors = self.vectors(name)
+        bounds = vectors.bounds
+
+        def label(row: int) -> str:
+            parent = int(bounds.searchsorted(row, "right")) - 1
+            place = f"{word} {row - int(bounds[parent])}"
+            return f"{self.label(parent)}, {place}" if self.label(parent) else place
+
+        places = vectors.positions()
+        positions = places + self.file.numbers(places, _UINT32)
+        return read_tables(self.file, layout, positions, label), bounds
+
+
+def read_tables(file: File, layout: Layout, tables: Positions, label: Label) -> Tables:
+    """Read and check tables of one layout.
 
     Parameters
     ----------
     file : File
+        It is charged for each table, and for what each refers to.
     layout : Layout
-    position : int
-        Where the table begins; not negative, not checked otherwise.
-    place : str
-        Which table it is, for errors: 'subgraph 0'.
+    tables : ndarray of int64, shape (N,)
+        Where the tables begin; not negative, not checked otherwise.
+    label : callable
+        Says in words which table the n-th is; empty for the root of the file.
 
     Returns
     -------
-    Table
-        Every field lies in the file, as does every vector and string. The tables that it refers
+    Tables
+        Every field lies in the file, as does every vector and string. The tables that they refer
         to are checked when they are read in their turn.
 
     Raises
     ------
     CorruptModelError
-        The table, its vtable, a field, vector or string is not wholly in the file, or not aligned.
+        A table, vtable, field, vector or string is not wholly in the file, or not aligned; or
+        tables share so much that it would take more than the file's budget.
     """
-
-    def refuse(at: int, fault: str) -> NoReturn:
-        raise CorruptModelError(f"{place}: {fault} (offset {at:_} of {file.size:_})")
-
-    last, text, rows = file.size - 4, file.text, stack((layout,))
-    if position > last or position & 3:
-        refuse(position, position_fault("the table", position, last))
-    vtable = position - _INT32.unpack_from(text, position)[0]
-    one = shape_at(file, rows, 0, vtable)
-    if isinstance(one, str):
-        refuse(vtable, one)
-    if one.unaligned is not None or position + one.extent > file.size:
-        refuse(*field_fault(one, position))
-    fields = {}
-    for offset, name, element_width in one.present:
-        at = position + offset
-        if element_width >= 0:
-            at += _UINT32.unpack_from(text, at)[0]
-            if at > last or at & 3:
-                refuse(at, position_fault(f"'{name}'", at, last))
-            if element_width and at + _UINT32.unpack_from(text, at)[0] * element_width > last:
-                refuse(at, f"'{name}' runs past the end of the file")
-        fields[name] = at
-    return Table(file, layout, fields)
+    file.spend(tables.size * layout.cost, f"the tables {layout.name}")
+    refuse, last = _Refusal(file, layout, label), file.size - 4
+    bad: NDArray[Any]
+    if np.count_nonzero(bad := tables > last):
+        refuse(bad, tables, "the table is past the end of the file")
+    if np.count_nonzero(bad := tables & 3):
+        refuse(bad, tables, "the table is not aligned")
+    vtables = tables - file.words[tables >> 2].view("<i4")
+    offsets = _offsets(refuse, vtables)
+    present = offsets != 0
+    positions = (tables[:, None] + offsets) * present
+    if np.count_nonzero(bad := positions & layout.misaligned):
+        refuse(bad, positions, "is not aligned")
+    if np.count_nonzero(bad := positions + layout.widths * present > file.size):
+        refuse(bad, positions, "is past the end of the file")
+    return Tables(file, layout, label, positions, *_follow(refuse, positions))
 
 
-def position_fault(what: str, position: int, last: int) -> str:
-    """Say what is wrong with where a table or the target of a reference lies."""
-    return f"{what} is not aligned" if position <= last else f"{what} is past the end of the file"
+def _offsets(refuse: _Refusal, vtables: Positions) -> Positions:
+    """Read the vtable of each table: return how far into it each field lies, 0 if it is absent."""
+    slots, of_tables = refuse.layout.slots, vtables.tolist()
+    # Thousands of tables share a handful of vtables.
+    rows = {vtable: row for row, vtable in enumerate(dict.fromkeys(of_tables))}
+    offsets = np.zeros((len(rows), len(slots)), np.int64)
+    for vtable, row in rows.items():
+        entries = _entries(refuse.file, vtable, 2 * max(slots, default=0) + 2)
+        if isinstance(entries, str):
+            refuse(vtables == vtable, vtables, entries)
+        offsets[row] = [entries[slot] if slot < len(entries) else 0 for slot in slots]
+    return offsets if len(rows) == vtables.size else offsets[[rows[at] for at in of_tables]]
 
 
-def field_fault(one: Shape, position: int) -> tuple[int, str]:
-    """Say what is wrong with where a field lies in a table of a shape that does not fit, where."""
-    if one.unaligned is not None:
-        name, fault = one.unaligned, "is not aligned"
-    else:
-        name, fault = max(one.fields, key=one.fields.__getitem__), "is past the end of the file"
-    return position + one.fields[name], f"'{name}' {fault}"
+def _entries(file: File, vtable: int, longest: int) -> tuple[int, ...] | str:
+    """Read a vtable, up to so many bytes; or say what is wrong with it."""
+    if not 0 <= vtable <= file.size - 4:
+        return "the vtable is not in the file"
+    if vtable & 1:
+        return "the vtable is not aligned"
+    content = file.memory[vtable : vtable + longest].tobytes()
+    size = int.from_bytes(content[:2], "little")
+    if vtable + size > file.size:
+        return "the vtable runs past the end of the file"
+    return struct.unpack_from(f"<{min(size, longest) >> 1}H", content)
+
+
+def _follow(refuse: _Refusal, positions: Positions) -> tuple[Positions, Positions]:
+    """Follow all references: return where they lead, and the lengths of what is there."""
+    file, layout, last = refuse.file, refuse.layout, refuse.file.size - 4
+    references = positions[:, : layout.references]
+    present = references != 0
+    targets = (references + file.words[references >> 2]) * present
+    bad: NDArray[Any]
+    if np.count_nonzero(bad := targets > last):
+        refuse(bad, targets, "is past the end of the file")
+    if np.count_nonzero(bad := targets & 3):
+        refuse(bad, targets, "is not aligned")
+    widths = layout.element_widths * present
+    lengths = file.words[targets >> 2] * (widths != 0).astype(np.int64)
+    sizes = lengths * widths
+    if np.count_nonzero(bad := targets + sizes > last):
+        refuse(bad, targets, "runs past the end of the file")
+    cost = ELEMENT_COST * int(np.add.reduce(sizes[:, : layout.copied], axis=None))
+    file.spend(cost, f"the strings and vectors of tables {layout.name}")
+    return targets, lengths
+
+
+class _Refusal(NamedTuple):
+    """Says which of some tables is wrong, and where."""
+
+    file: File
+    layout: Layout
+    label: Label
+
+    def __call__(self, bad: NDArray[Any], positions: Positions, fault: str) -> NoReturn:
+        """Raise an error about the first that is bad.
+
+        Parameters
+        ----------
+        bad, positions : ndarray, shape (N,), or (N, n) if it is about the first n fields
+            Not 0 for what is bad; where it lies in the file.
+        fault : str
+        """
+        first = int((bad != 0).argmax())
+        row, column = divmod(first, 1 if bad.ndim == 1 else bad.shape[1])
+        name = "" if bad.ndim == 1 else f"'{self.layout.fields[column].name}' "
+        where = f"offset {int(positions.flat[first]):_} of {self.file.size:_}"
+        raise CorruptModelError(f"{self.label(row) or 'the model'}: {name}{fault} ({where})")

@@ -18,11 +18,13 @@ from typing import Any
 import numpy as np
 import tflite
 
-from .layout import Field, Kind, Layout
+from .flatbuffer import Field, Kind, Layout
 
 __all__ = [
     "BLOCKWISE_QUANTIZATION",
     "BUFFER",
+    "CUSTOM_QUANTIZATION",
+    "DIMENSION_METADATA",
     "EXTERNAL_BUFFER",
     "EXTERNAL_BUFFER_GROUP",
     "IDENTIFIER",
@@ -33,6 +35,8 @@ __all__ = [
     "OPERATOR_CODE",
     "QUANTIZATION_PARAMETERS",
     "SIGNATURE_DEF",
+    "SPARSE_INDEX_VECTORS",
+    "SPARSITY_PARAMETERS",
     "SUBGRAPH",
     "TENSOR",
     "TENSOR_MAP",
@@ -176,13 +180,22 @@ def _newer(layout: Layout, slot: int, *fields: str) -> Layout:
 
 
 BUFFER = layout_of(tflite.Buffer)
+CUSTOM_QUANTIZATION = layout_of(tflite.CustomQuantization)
+DIMENSION_METADATA = layout_of(tflite.DimensionMetadata)
 METADATA = layout_of(tflite.Metadata)
 OPERATOR = layout_of(tflite.Operator)
 OPERATOR_CODE = layout_of(tflite.OperatorCode)
 QUANTIZATION_PARAMETERS = layout_of(tflite.QuantizationParameters)
 SIGNATURE_DEF = layout_of(tflite.SignatureDef)
+SPARSITY_PARAMETERS = layout_of(tflite.SparsityParameters)
 SUBGRAPH = layout_of(tflite.SubGraph)
 TENSOR_MAP = layout_of(tflite.TensorMap)
+SPARSE_INDEX_VECTORS = {
+    tflite.SparseIndexVector.Int32Vector: layout_of(tflite.Int32Vector),
+    tflite.SparseIndexVector.Uint16Vector: layout_of(tflite.Uint16Vector),
+    tflite.SparseIndexVector.Uint8Vector: layout_of(tflite.Uint8Vector),
+}
+"""The tables of the union SparseIndexVector, by their numbers."""
 
 # Newer than package tflite 2.18; ai-edge-litert 2.3.0, schema_py_generated.py (schema version 3d).
 MODEL = _newer(
@@ -285,7 +298,7 @@ _QUANTIZATION_DETAILS = _names(tflite.QuantizationDetails) | {
 
 
 def builtin_operator_name(code: int) -> str:
-    """Give the name of a builtin operator, or its number where the schema has no name for it.
+    """Return the name of a builtin operator, or its number where the schema has no name for it.
 
     Examples
     --------
@@ -296,7 +309,7 @@ def builtin_operator_name(code: int) -> str:
 
 
 def quantization_details_name(member: int) -> str:
-    """Give the name of a member of the union QuantizationDetails, or its number.
+    """Return the name of a member of the union QuantizationDetails, or its number.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Where a model's bytes come from: a path, bytes in memory, or a file object."""
+"""Where a model's bytes come from: a path, memory, a file object, or files beside the model."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import NotTFLiteError
+from ..errors import CorruptModelError, NotTFLiteError, UnsupportedError
 
-__all__ = ["Source", "load", "require_identifier"]
+__all__ = ["Source", "load", "load_beside", "require_identifier"]
 
 Source = (
     str
@@ -49,7 +49,7 @@ _LOOKALIKES = (
 
 
 def load(source: Source) -> NDArray[np.uint8]:
-    """Give all bytes of a source as a read-only array.
+    """Return all bytes of a source as a read-only array.
 
     Parameters
     ----------
@@ -80,8 +80,8 @@ def load(source: Source) -> NDArray[np.uint8]:
             "a model is opened from a path, bytes, bytearray, memoryview, mmap, uint8 array or "
             f"binary file object, not from {type(source).__name__}"
         )
-    memory.flags.writeable = False
-    return memory
+    # Of a read-only view nobody can make an array that writes.
+    return np.frombuffer(memory.data.toreadonly(), np.uint8)
 
 
 _SMALL = 1 << 20
@@ -122,6 +122,59 @@ def _read(file: BinaryIO) -> bytes:
             f"{type(content).__name__}, not bytes"
         )
     return content
+
+
+def load_beside(folder: str | None, name: str, offset: int, length: int) -> NDArray[np.uint8]:
+    """Return bytes of a file that lies in the folder of the model.
+
+    Parameters
+    ----------
+    folder : str or None
+        The folder of the model; None if it was opened from memory.
+    name : str
+        The file's name, as the model has it.
+    offset, length : int
+        Which bytes.
+
+    Returns
+    -------
+    ndarray of uint8, shape (length,)
+        Read-only; a view of the mapped file, of which no other bytes are read.
+
+    Raises
+    ------
+    UnsupportedError
+        The model has no folder.
+    CorruptModelError
+        The name is not that of a plain file in the folder, or the file is too short.
+
+    Examples
+    --------
+    >>> load_beside("fixtures", "manifest.json", 0, 1).tobytes()
+    b'{'
+    """
+    if folder is None:
+        raise UnsupportedError(
+            f"the values are in file {name!r}, beside a model that was not opened from a path"
+        )
+    memory = load(_path_beside(folder, name))
+    if offset > memory.size or length > memory.size - offset:
+        raise CorruptModelError(
+            f"bytes {offset:_} to {offset + length:_} of file {name!r}, which has {memory.size:_}"
+        )
+    return memory[offset : offset + length]
+
+
+def _path_beside(folder: str, name: str) -> str:
+    """Refuse names that lead out of the folder, on whatever system, and links that do."""
+    if not name or name in (".", "..") or set(name) & set("/\\:\0"):
+        raise CorruptModelError(f"{name!r} is not the name of a file beside the model")
+    path = os.path.join(folder, name)
+    if os.path.dirname(os.path.realpath(path)) != os.path.realpath(folder):
+        raise CorruptModelError(f"file {name!r} is a link that leads out of the model's folder")
+    if not os.path.isfile(path):
+        raise CorruptModelError(f"there is no file {name!r} beside the model")
+    return path
 
 
 def require_identifier(memory: NDArray[np.uint8], identifier: bytes) -> None:

@@ -56,8 +56,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CorruptModelError, UnsupportedError
+from .tables import Sparsities
 
-__all__ = ["CompressedDimension", "DenseDimension", "Dimension", "Sparsity", "densify"]
+__all__ = [
+    "CompressedDimension",
+    "DenseDimension",
+    "Dimension",
+    "Sparsity",
+    "densify",
+    "sparsity_of",
+]
 
 _MAX_RANK = 32
 """What numpy before 2.0 can have; it also keeps the tuples in messages short."""
@@ -144,6 +152,56 @@ class Sparsity:
             parts.append(f"... ({len(self.dimensions)} dimensions)")
         listed = ", ".join(parts) or "no dimensions"
         return f"Sparsity(order {_brief(self.traversal_order)}{blocks}: {listed})"
+
+
+def sparsity_of(sparsities: Sparsities, row: int) -> Sparsity:
+    """Return how one tensor is stored.
+
+    Parameters
+    ----------
+    sparsities : Sparsities
+    row : int
+        Which of its tables.
+
+    Raises
+    ------
+    CorruptModelError
+        A dimension says neither how long it is nor which indices it has.
+    UnsupportedError
+        A dimension is stored in a form that is not known.
+    """
+    first, end = sparsities.bounds[row : row + 2].tolist()
+    order, block_map = (
+        tuple(sparsities.tables.vectors(name, slice(row, row + 1)).lists()[0])
+        for name in ("traversal_order", "block_map")
+    )
+    formats, sizes = (
+        sparsities.dimensions.numbers(name, slice(first, end)).tolist()
+        for name in ("format", "dense_size")
+    )
+    dimensions = [
+        DenseDimension(size) if form == 0 else _compressed(sparsities, at, form)
+        for at, form, size in zip(range(first, end), formats, sizes, strict=True)
+    ]
+    return Sparsity(order, block_map, tuple(dimensions))
+
+
+def _compressed(sparsities: Sparsities, row: int, form: int) -> CompressedDimension:
+    """Return a dimension that is stored in another form than dense."""
+    label = sparsities.dimensions.label(row)
+    if form != 1:
+        raise UnsupportedError(
+            f"{label}: its format {form} is neither dense (0) nor compressed (1)"
+        )
+    found = [
+        vectors.view(int(rows[row]))
+        for name in ("array_segments", "array_indices")
+        for vectors, rows in sparsities.indices[name]
+        if rows[row] >= 0
+    ]
+    if len(found) != 2:
+        raise CorruptModelError(f"{label}: it has no segments or no indices")
+    return CompressedDimension(*found)
 
 
 def densify(
@@ -253,7 +311,7 @@ def _check_order(sparsity: Sparsity, rank: int) -> None:
 
 
 def _levels(sparsity: Sparsity, shape: tuple[int, ...]) -> list[_Level]:
-    """Give size and stride of each dimension, in traversal order."""
+    """Return size and stride of each dimension, in traversal order."""
     rank, block_map = len(shape), sparsity.block_map
     sizes = list(shape)
     strides = [math.prod(shape[axis + 1 :]) for axis in range(rank)]
@@ -332,7 +390,7 @@ def _zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
 
 
 def _places(levels: list[_Level], shape: tuple[int, ...]) -> NDArray[np.intp]:
-    """Give the place of each stored value in the dense array, which is taken as one row.
+    """Return the place of each stored value in the dense array, which is taken as one row.
 
     Each level splits the positions so far: a dense one splits all of them alike, a compressed one
     each by its own run of indices.

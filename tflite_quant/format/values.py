@@ -74,7 +74,7 @@ _INT32 = np.dtype("<i4")
 
 
 def dtype_of(type: TensorType) -> np.dtype[Any]:
-    """Give the numpy dtype of a type's values.
+    """Return the numpy dtype of a type's values.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def dtype_of(type: TensorType) -> np.dtype[Any]:
 
 
 def stored_dtype_of(type: TensorType) -> np.dtype[Any]:
-    """Give the dtype in which values lie in a buffer: packed bytes and strings are uint8.
+    """Return the dtype in which values lie in a buffer: packed bytes and strings are uint8.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def is_packed(type: TensorType) -> bool:
 
 
 def stored_bytes(type: TensorType, shape: tuple[int, ...]) -> int | None:
-    """Give the bytes that a dense tensor's values take in a buffer.
+    """Return the bytes that a dense tensor's values take in a buffer.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def stored_bytes(type: TensorType, shape: tuple[int, ...]) -> int | None:
 
 
 def decode(stored: NDArray[Any], type: TensorType, count: int) -> NDArray[Any]:
-    """Give the values that stored ones stand for.
+    """Return the values that stored ones stand for.
 
     Parameters
     ----------
@@ -224,7 +224,7 @@ def _unpack(stored: NDArray[np.uint8], bits: int, dtype: np.dtype[Any]) -> NDArr
 
 @lru_cache(maxsize=1)
 def _float8_e4m3fn() -> NDArray[np.float32]:
-    """Give the value of each of the 256 bytes."""
+    """Return the value of each of the 256 bytes."""
     byte = np.arange(256)
     sign = np.where(byte < 128, 1.0, -1.0)
     exponent, mantissa = byte >> 3 & 15, (byte & 7) / 8
@@ -235,7 +235,7 @@ def _float8_e4m3fn() -> NDArray[np.float32]:
 
 
 def decode_strings(content: NDArray[np.uint8], count: int) -> NDArray[Any]:
-    """Give the strings of a buffer.
+    """Return the strings of a buffer.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import chain, pairwise
 from typing import Any
@@ -24,14 +24,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CorruptModelError
-from ..format.columns import Tables
-from ..format.flatbuffer import File, Table
+from ..format.flatbuffer import Positions, Tables, Vectors
 from ..format.schema import TensorType, builtin_operator_name
 from ..format.source import Source
-from ..format.vectors import Vectors
 from ..model.model import Model, open
-from ..model.subgraph import Operator
+from ..model.operator import Operator
 
 __all__ = ["analyze", "report"]
 
@@ -93,19 +90,19 @@ def report(model: Model) -> str:
     >>> lines[-8].strip()
     'Non-data buffer size:      19200 bytes (38.12 %)'
     """
-    text = "".join(_bounded(_Report(model).pieces(), model.structure.file.size))
-    return text.encode("latin-1").translate(_PRINTABLE).decode("ascii")
+    file = model.structure.file.afresh()
+    pieces = []
+    for piece in _Report(model).pieces():
+        file.spend(_CHARACTER_COST * len(piece), "the report")
+        pieces.append(piece)
+    return "".join(pieces).encode("latin-1").translate(_PRINTABLE).decode("ascii")
 
 
 _PRINTABLE = bytes(c if 32 <= c < 127 or c == 10 else ord(".") for c in range(256))
 """What each byte is shown as."""
 
-_ALWAYS, _PER_BYTE = 1 << 16, 32
-"""How long the text may be: always, and for each byte of the file.
-
-A model that shares nothing stays far below that: an operand takes 4 bytes, and as a constant of
-five long numbers less than 80 characters.
-"""
+_CHARACTER_COST = 4
+"""Bytes that a character takes while the text is put together."""
 
 _SHOWN = 5
 _VALUES: dict[int, tuple[str, str]] = {
@@ -139,24 +136,6 @@ _RULE = "-" * 63 + "\n"
 _BLOCK = 4096
 
 
-def _bounded(pieces: Iterable[str], size: int) -> Iterator[str]:
-    """Pass text on, until there is more of it than a file of this size can rightly give."""
-    length = 0
-    for piece in pieces:
-        length += len(piece)
-        _require_length(length, size)
-        yield piece
-
-
-def _require_length(length: int, size: int) -> None:
-    """Refuse text that is too long for a file of this size."""
-    if length > _ALWAYS + _PER_BYTE * size:
-        raise CorruptModelError(
-            f"names and tables are shared so much that a report on the {size:_} bytes of the file "
-            f"would be more than {_PER_BYTE} times as long"
-        )
-
-
 class _Report:
     """Writes the report piece by piece, as characters that stand for one byte each.
 
@@ -175,21 +154,19 @@ class _Report:
     def __init__(self, model: Model) -> None:
         structure = model.structure
         self.model, self.structure, self.file = model, structure, structure.file
-        codes = _codes(model)
         customs = structure.operator_codes.vectors("custom_code")
-        _require_length(int(customs.lengths.sum()), self.file.size)
         self.names = [
-            _characters(self.file, start, size) if code == _CUSTOM else _name(code)
-            for code, start, size in zip(
-                codes, customs.starts.tolist(), customs.lengths.tolist(), strict=True
-            )
+            _characters(customs, index) if code.code == _CUSTOM else _name(code.code)
+            for index, code in enumerate(structure.codes)
         ]
-        self.branching = {index for index, code in enumerate(codes) if _name(code) in _BRANCHES}
+        self.branching = {
+            index for index, code in enumerate(structure.codes) if _name(code.code) in _BRANCHES
+        }
         self.data = structure.buffers.vectors("data")
         self.used: list[int] = []
 
     def pieces(self) -> Iterator[str]:
-        """Give the whole text."""
+        """Return the whole text."""
         yield from self._summary()
         for index in range(len(self.structure.subgraphs)):
             yield from self._subgraph(index)
@@ -204,7 +181,7 @@ class _Report:
         )
         if not s.operator_bounds[1]:
             return
-        name = self.names[s.operators.number("opcode_index", 0)]
+        name = self.names[s.operators.numbers("opcode_index", slice(1))[0]]
         yield f"For example, in Subgraph#0, the {name} op takes\n"
         yield _numbered(s.operators, "inputs")
         yield " as input and produces "
@@ -212,12 +189,13 @@ class _Report:
         yield " as output.\n\n"
 
     def _subgraph(self, index: int) -> Iterator[str]:
-        s, table = self.structure, self.structure.subgraphs[index]
+        s, this = self.structure, slice(index, index + 1)
         rows = slice(*s.tensor_bounds[index : index + 2].tolist())
         labels = _labels(index, rows.stop - rows.start)
-        name = f" {_text(table, 'name')}" if "name" in table.fields else ""
+        names = s.subgraphs.vectors("name", this)
+        name = f" {_characters(names, 0)}" if names.present[0] else ""
         inputs, outputs = (
-            ", ".join([labels[i] for i in table.vector(end).tolist()])
+            ", ".join([labels[i] for i in s.subgraphs.vectors(end, this).lists()[0]])
             for end in ("inputs", "outputs")
         )
         types = s.tensors.numbers("type", rows)
@@ -229,14 +207,13 @@ class _Report:
         yield "\n"
 
     def _operators(self, index: int, labels: list[str], shown: list[str]) -> Iterator[str]:
-        """Give a line for each operator; `shown` are the tensors as inputs of operators."""
+        """Return a line for each operator; `shown` are the tensors as inputs of operators."""
         operators = self.structure.operators
         rows = slice(*self.structure.operator_bounds[index : index + 2].tolist())
-        operands = _lists(operators.stacked_vectors(("inputs", "outputs"), rows))
         columns = zip(
             operators.numbers("opcode_index", rows).tolist(),
-            operands[::2],
-            operands[1::2],
+            operators.vectors("inputs", rows).lists(),
+            operators.vectors("outputs", rows).lists(),
             strict=True,
         )
         show, label = shown.__getitem__, labels.__getitem__
@@ -254,7 +231,7 @@ class _Report:
 
         Both are empty for a tensor that is none.
         """
-        text, buffers = self.file.text, self.structure.tensors.numbers("buffer", rows)
+        memory, buffers = self.file.memory, self.structure.tensors.numbers("buffer", rows)
         values, ends = [""] * buffers.size, [""] * buffers.size
         # Buffer 0 is no constant's, and not there in a model without buffers.
         constant = buffers.nonzero()[0]
@@ -267,9 +244,10 @@ class _Report:
             *(column.tolist() for column in columns), strict=True
         ):
             reader, template = _template(type, count)
-            value = template % reader.unpack_from(text, start)
+            numbers = reader.unpack(memory[start : start + reader.size].tobytes())
+            value = template % numbers
             if "nan" in value:
-                value = _with_signs(template, reader.unpack_from(text, start))
+                value = _with_signs(template, numbers)
             values[index] = value
             if size:
                 ends[index] = f" RO {size} bytes, buffer: {buffer}, data:{value}"
@@ -278,19 +256,16 @@ class _Report:
 
     def _signatures(self) -> Iterator[str]:
         s = self.structure
-        if not s.signatures:
+        if not len(s.signatures):
             return
         yield f"{_RULE}Your TFLite model has '{len(s.signatures)}' signature_def(s).\n\n"
-        rows = zip(s.signatures, s.signature_inputs, s.signature_outputs, strict=True)
-        for index, (signature, inputs, outputs) in enumerate(rows):
-            subgraph = signature.number("subgraph_index")
-            yield f"Signature#{index} key: '{_text(signature, 'signature_key')}'\n"
+        keys = s.signatures.vectors("signature_key")
+        subgraphs = s.signatures.numbers("subgraph_index").tolist()
+        for index, subgraph in enumerate(subgraphs):
+            yield f"Signature#{index} key: '{_characters(keys, index)}'\n"
             yield f"- Subgraph: Subgraph#{subgraph}\n"
-            for title, entries in (("Inputs", inputs), ("Outputs", outputs)):
-                yield f"- {title}: \n"
-                for entry in entries:
-                    label = _label(subgraph, entry.number("tensor_index"))
-                    yield f"    '{_text(entry, 'name')}' : {label}\n"
+            yield from _entries("Inputs", *s.signature_inputs, index, subgraph)
+            yield from _entries("Outputs", *s.signature_outputs, index, subgraph)
             yield "\n"
 
     def _sizes(self) -> Iterator[str]:
@@ -319,34 +294,25 @@ class _Report:
         Of most others the first byte tells; those are read together. Bytes that buffers share are
         looked at once, so that the time is in proportion to the file.
         """
-        data, memory, text = self.data, self.file.memory, self.file.text
+        data, memory = self.data, self.file.memory
         filled = data.lengths.nonzero()[0]
         doubtful = filled[memory[data.starts[filled]] == 0]
         starts, sizes = data.starts[doubtful].tolist(), data.lengths[doubtful].tolist()
         # What begins at the same place is the same vector, and so has the same size.
         distinct = dict(zip(starts, sizes, strict=True))
-        zero = {start for start, size in distinct.items() if _is_zero(text, start, size)}
+        zero = {start for start, size in distinct.items() if _is_zero(memory, start, size)}
         return sum([size for start, size in zip(starts, sizes, strict=True) if start in zero])
 
 
-def _is_zero(text: memoryview, start: int, size: int) -> bool:
-    """Tell whether bytes are all zero, reading not far past the first that is not."""
-    if size <= _BLOCK:
-        return not text[start : start + size].tobytes().strip(b"\0")
-    at, end = range(start, start + size, _BLOCK), start + size
-    return not any(text[i : min(i + _BLOCK, end)].tobytes().strip(b"\0") for i in at)
-
-
-def _codes(model: Model) -> list[int]:
-    """Give the builtin operator of each operator code: of two fields the larger counts."""
-    codes = model.structure.operator_codes
-    fields = (codes.numbers(name) for name in ("builtin_code", "deprecated_builtin_code"))
-    largest: list[int] = np.maximum(*fields).tolist()
-    return largest
+def _is_zero(memory: NDArray[np.uint8], start: int, size: int) -> bool:
+    """Return whether bytes are all zero, reading not far past the first that is not."""
+    end = start + size
+    blocks = (memory[at : min(at + _BLOCK, end)] for at in range(start, end, _BLOCK))
+    return not any(block.tobytes().strip(b"\0") for block in blocks)
 
 
 def _name(code: int) -> str:
-    """Give the name of a builtin operator; like the original, nothing for one it does not know."""
+    """Return the name of a builtin operator; like the original, none for one it does not know."""
     name = builtin_operator_name(code)
     return "" if name.startswith("BuiltinOperator(") else name
 
@@ -371,7 +337,7 @@ def _label(subgraph: int, tensor: int) -> str:
 
 
 def _with_integers(labels: list[str], types: NDArray[Any], values: list[str]) -> list[str]:
-    """Give the labels as operators' inputs have them: constants of INT32 with their values."""
+    """Return the labels as operators' inputs have them: constants of INT32 with their values."""
     shown = labels.copy()
     for index in (types == TensorType.INT32).nonzero()[0].tolist():
         shown[index] += values[index]
@@ -380,19 +346,25 @@ def _with_integers(labels: list[str], types: NDArray[Any], values: list[str]) ->
 
 def _numbered(operators: Tables, field: str) -> str:
     """Name the inputs or outputs of the first operator in words."""
-    return " and ".join([f"tensor #{index}" for index in operators.vector(field, 0).tolist()])
+    (indices,) = operators.vectors(field, slice(1)).lists()
+    return " and ".join([f"tensor #{index}" for index in indices])
 
 
-def _lists(vectors: Vectors) -> list[list[int]]:
-    """Give each vector as a list."""
-    values = vectors.joined().tolist()
-    return [values[start:end] for start, end in pairwise(vectors.bounds.tolist())]
+def _entries(
+    title: str, tables: Tables, bounds: Positions, signature: int, subgraph: int
+) -> Iterator[str]:
+    """Write the inputs, or outputs, of a signature."""
+    yield f"- {title}: \n"
+    rows = slice(*bounds[signature : signature + 2].tolist())
+    names = tables.vectors("name", rows)
+    for index, tensor in enumerate(tables.numbers("tensor_index", rows).tolist()):
+        yield f"    '{_characters(names, index)}' : {_label(subgraph, tensor)}\n"
 
 
 def _tensor_lines(
     tensors: Tables, rows: slice, labels: list[str], types: NDArray[Any], ends: list[str]
 ) -> str:
-    """Give a line for each tensor."""
+    """Return a line for each tensor."""
     columns = zip(
         labels,
         _names(tensors, rows),
@@ -411,14 +383,13 @@ def _tensor_lines(
 
 def _shapes(tensors: Tables, rows: slice) -> list[str]:
     """Show the signature of each shape or, where there is none, the shape itself."""
-    signatures, shown = (tensors.vectors(n).at(rows) for n in ("shape_signature", "shape"))
+    signatures, shown = (tensors.vectors(n, rows) for n in ("shape_signature", "shape"))
     titles = np.where(signatures.present, 2, shown.present).tolist()
-    if tensors.has("shape_signature"):
-        shown = signatures.where(signatures.present, shown)
+    shown = signatures.where(signatures.present, shown)
     numbers, bounds = shown.joined().tobytes(), (shown.bounds * 4).tolist()
     keys = [numbers[start:end] for start, end in pairwise(bounds)]
     # Most models have few different ones. A list of integers looks in Python as it does here.
-    texts = {key: str(np.frombuffer(key, "<i4").tolist()) for key in set(keys)}
+    texts = {key: str(np.frombuffer(key, np.int32).tolist()) for key in set(keys)}
     return [
         f"{_TITLES[title]}{texts[key]}" if title else "shape:n/a"
         for title, key in zip(titles, keys, strict=True)
@@ -426,32 +397,20 @@ def _shapes(tensors: Tables, rows: slice) -> list[str]:
 
 
 def _names(tensors: Tables, rows: slice) -> list[str]:
-    """Give the bytes of each tensor's name, as characters in parentheses; nothing without one."""
-    names = tensors.vectors("name").at(rows)
-    _require_length(int(names.lengths.sum()), tensors.file.size)
-    texts = tensors.file.characters(names.starts, names.lengths)
-    if np.count_nonzero(names.targets) == len(texts):
-        return [f"({text}) " for text in texts]
-    pairs = zip(names.present.tolist(), texts, strict=True)
-    return [f"({text}) " if there else "" for there, text in pairs]
+    """Return each tensor's name, a character for a byte, in parentheses; nothing without one."""
+    names = tensors.vectors("name", rows)
+    present = names.present.tolist()
+    return [f"({_characters(names, i)}) " if is_there else "" for i, is_there in enumerate(present)]
 
 
-def _text(table: Table, field: str) -> str:
-    """Give the bytes of a string of one table, as characters; none if it is absent."""
-    if field not in table.fields:
-        return ""
-    start = table.fields[field] + 4
-    return _characters(table.file, start, int(table.file.u4[(start >> 2) - 1]))
-
-
-def _characters(file: File, start: int, size: int) -> str:
-    """Give bytes as a character each, whatever they encode."""
-    return str(file.text[start : start + size], "latin-1")
+def _characters(strings: Vectors, index: int) -> str:
+    """Return the bytes of a string as a character each, whatever they encode."""
+    return str(strings.view(index).tobytes(), "latin-1")
 
 
 @lru_cache(maxsize=256)
 def _template(type: int, count: int) -> tuple[struct.Struct, str]:
-    """Give what reads the values of a type that are shown, and the format of all of them."""
+    """Return what reads the values of a type that are shown, and the format of all of them."""
     letter, form = _VALUES.get(type, ("", "??"))
     shown = min(count, _SHOWN)
     more = ", ..." if count > _SHOWN else ""
@@ -476,5 +435,5 @@ def _part(title: str, part: int, size: int) -> str:
 
 
 def _percent(part: int, size: int) -> float:
-    """Give the percentage in the float32 steps that the original takes; they show in rounding."""
+    """Return the percentage in the float32 steps that the original takes; they show in rounding."""
     return float(np.float32(part) / np.float32(size) * np.float32(100))

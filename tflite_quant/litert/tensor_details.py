@@ -7,18 +7,16 @@ change.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..format.extensions import BLOCKWISE, MULTI_AXIS
+from ..format.flatbuffer import Positions, Vectors
 from ..format.schema import TensorType
-from ..format.structure import Structure
-from ..format.vectors import Vectors, split
+from ..format.tables import BLOCKWISE, MULTI_AXIS, Structure
 from ..model.quantization import Blockwise, Quantization
-from ..model.tensor import Tensor
+from ..model.subgraph import Subgraph
 
 if TYPE_CHECKING:
     from ..format.sparsity import Sparsity
@@ -52,23 +50,15 @@ _TYPES: dict[int, type] = {
     TensorType.VARIANT: np.object_,
 }
 
-_FLOAT32 = np.dtype(np.float32)
-_INT32 = np.dtype(np.int32)
 
-
-def tensor_details(
-    structure: Structure, subgraph: int, tensor: Callable[[int], Tensor]
-) -> list[dict[str, Any]]:
-    """Give the details of all tensors of a subgraph.
+def tensor_details(structure: Structure, subgraph: Subgraph) -> list[dict[str, Any]]:
+    """Return the details of all tensors of a subgraph.
 
     Parameters
     ----------
     structure : Structure
-    subgraph : int
-        Index of the subgraph, in range.
-    tensor : callable
-        Gives a tensor of the subgraph by index; asked only for those that are quantized in a
-        newer way, or sparse.
+    subgraph : Subgraph
+        Asked only for tensors that are quantized in a newer way, or sparse.
 
     Returns
     -------
@@ -80,14 +70,16 @@ def tensor_details(
         'block_size') and 'sparsity_parameters'.
     """
     tensors = structure.tensors
-    rows = slice(*structure.tensor_bounds[subgraph : subgraph + 2].tolist())
-    shapes = tensors.vectors("shape").at(rows)
+    rows = slice(*structure.tensor_bounds[subgraph.index : subgraph.index + 2].tolist())
+    shapes = tensors.vectors("shape", rows)
     scales, zeros, axes = _parameters(structure, structure.quantization_rows[rows])
-    vectors = (shapes, _signatures(structure, rows, shapes), zeros, scales)
     columns = zip(
         tensors.strings("name", rows),
         tensors.numbers("type", rows).tolist(),
-        *split(vectors, (_INT32, _INT32, _INT32, _FLOAT32)),
+        shapes.split(np.int32),
+        _signatures(structure, rows, shapes).split(np.int32),
+        scales.split(np.float32),
+        zeros.split(np.int32),
         axes.tolist(),
         ((scales.lengths == 1) & (zeros.lengths == 1)).tolist(),
         strict=True,
@@ -108,21 +100,23 @@ def tensor_details(
             },
             "sparsity_parameters": {},
         }
-        for index, (name, type, shape, signature, zeros, scales, axis, is_pair) in enumerate(
+        for index, (name, type, shape, signature, scales, zeros, axis, is_pair) in enumerate(
             columns
         )
     ]
     for index in _blockwise(structure, rows):
-        details[index]["quantization_parameters"] = _of_blocks(tensor(index).quantization)
-    for index in _sparse(structure, rows):
+        quantization = subgraph.tensors[index].quantization
+        details[index]["quantization_parameters"] = _of_blocks(quantization)
+    for index in tensors.references("sparsity")[rows].nonzero()[0].tolist():
         # LiteRT reads how a tensor is stored where something is stored.
-        if tensor(index).is_constant:
-            details[index]["sparsity_parameters"] = _sparsity(tensor(index).sparsity)
+        if subgraph.tensors[index].is_constant:
+            sparsity = subgraph.tensors[index].sparsity
+            details[index]["sparsity_parameters"] = _sparsity(sparsity)
     return details
 
 
 def _blockwise(structure: Structure, rows: slice) -> list[int]:
-    """Give the indices of the tensors that are quantized by blocks."""
+    """Return the indices of the tensors that are quantized by blocks."""
     if structure.details is None:
         return []
     places = structure.quantization_rows[rows]
@@ -131,16 +125,8 @@ def _blockwise(structure: Structure, rows: slice) -> list[int]:
     return indices
 
 
-def _sparse(structure: Structure, rows: slice) -> list[int]:
-    """Give the indices of the sparse tensors."""
-    if structure.sparsities is None:
-        return []
-    indices: list[int] = (structure.sparsities.rows[rows] >= 0).nonzero()[0].tolist()
-    return indices
-
-
 def _of_blocks(quantization: Quantization) -> dict[str, Any]:
-    """Give the parameters of blocks, whose scales LiteRT takes for float16 whatever they are."""
+    """Return the parameters of blocks, whose scales LiteRT takes for float16 whatever they are."""
     if not isinstance(quantization, Blockwise):
         return {
             "scales": np.empty(0, np.float32),
@@ -183,25 +169,18 @@ def _sparsity(sparsity: Sparsity | None) -> dict[str, Any]:
 
 
 def _signatures(structure: Structure, rows: slice, shapes: Vectors) -> Vectors:
-    """Give the shape signatures: LiteRT's are the shapes of constants, and where there are none.
+    """Return the shape signatures: LiteRT's are the shapes of constants, and where there are none.
 
     Source: google-ai-edge/LiteRT, tflite/core/interpreter_builder.cc, ParseTensors.
     """
-    tensors = structure.tensors
-    signatures = tensors.vectors("shape_signature").at(rows)
-    if not np.count_nonzero(signatures.lengths):
-        return shapes
-    buffers = tensors.numbers("buffer", rows)
-    # Buffer 0 need not be there.
-    starts = np.append(structure.buffer_starts, 0)
-    constant = (starts[buffers] != 0) & (buffers != 0)
-    return signatures.where((signatures.lengths != 0) & ~constant, shapes)
+    signatures = structure.tensors.vectors("shape_signature", rows)
+    buffers = structure.tensors.numbers("buffer", rows)
+    is_constant = (structure.buffer_starts[buffers] != 0) & (buffers != 0)
+    return signatures.where((signatures.lengths != 0) & ~is_constant, shapes)
 
 
-def _parameters(
-    structure: Structure, places: NDArray[np.int64]
-) -> tuple[Vectors, Vectors, NDArray[np.int64]]:
-    """Give the scales, the zero points and the axis of each tensor.
+def _parameters(structure: Structure, places: Positions) -> tuple[Vectors, Vectors, Positions]:
+    """Return the scales, the zero points and the axis of each tensor.
 
     Where there are no scales, LiteRT takes zero points and axis for absent, too. Its zero points
     are int32: of a file's 64 bits it keeps the lower half.
@@ -214,19 +193,19 @@ def _parameters(
     places : ndarray of int64, shape (tensors,)
         The row in `quantizations` of each tensor, rising, -1 for none.
     """
-    tables, own = structure.quantizations, places >= 0
-    scales, zeros = tables.vectors("scale"), tables.vectors("zero_point")
-    if not own.any():
-        nothing = np.zeros(places.size, np.int64)
-        return scales.of(nothing, nothing), zeros.of(nothing, nothing), nothing
-    # A model may have many subgraphs: no more than this one's tables are looked at.
-    first = int(places[own.argmax()])
-    rows = slice(first, int(places.max()) + 1)
-    scales, zeros = scales.at(rows), zeros.at(rows)
-    axes, having = tables.numbers("quantized_dimension", rows), scales.lengths != 0
+    tables, having = structure.quantizations, places >= 0
+    own = places[having]
+    rows = slice(int(own[0]), int(own[-1]) + 1) if own.size else slice(0, 0)
+    is_used = tables.vectors("scale", rows).lengths != 0
     if structure.details is not None:
         # Whose parameters are tensors has none of these.
-        having &= ~np.isin(structure.details.kinds[rows], (BLOCKWISE, MULTI_AXIS))
-    places = (places - first) * own
-    own &= having[places]
-    return scales.at(places).where(own), zeros.at(places).where(own), axes[places] * own
+        is_used &= ~np.isin(structure.details.kinds[rows], (BLOCKWISE, MULTI_AXIS))
+    # Where there is no table, a row after the last has nothing.
+    which = np.where(having, places - rows.start, own.size)
+    wanted = np.append(is_used, False)[which]
+    scales, zeros = (
+        vectors.followed_by(vectors.nothing()).at(which).where(wanted)
+        for vectors in (tables.vectors(name, rows) for name in ("scale", "zero_point"))
+    )
+    axes = np.append(tables.numbers("quantized_dimension", rows), 0)[which] * wanted
+    return scales, zeros, axes

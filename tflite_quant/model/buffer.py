@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..format.structure import Access
+from ..format.flatbuffer import File
 
 __all__ = ["Buffer", "ExternalBuffer"]
 
@@ -20,41 +20,38 @@ class Buffer:
     Attributes
     ----------
     index : int
+    offset : int
+        Where in the file the bytes begin; 0 if there are none.
+    nbytes : int
+        How many there are.
     """
 
-    def __init__(self, index: int, access: Access) -> None:
-        self.index = index
-        self._access = access
+    __slots__ = ("_file", "index", "nbytes", "offset")
+
+    def __init__(self, index: int, offset: int, nbytes: int, file: File) -> None:
+        self.index, self.offset, self.nbytes, self._file = index, offset, nbytes, file
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Buffer):
             return NotImplemented
-        return (self.index, self._access) == (other.index, other._access)
+        return self.index == other.index and self._file is other._file
 
     def __hash__(self) -> int:
-        return hash((self.index, self._access))
+        return hash((self.index, self._file))
 
     def __repr__(self) -> str:
         return f"Buffer({self.index}, {self.nbytes} bytes at {self.offset})"
 
     @property
-    def nbytes(self) -> int:
-        """How many bytes there are."""
-        return int(self._get(self._access.structure.buffer_sizes))
-
-    @property
-    def offset(self) -> int:
-        """Where in the file they begin; 0 if the buffer has none."""
-        return int(self._get(self._access.structure.buffer_starts))
-
-    def _get(self, column: NDArray[np.int64]) -> int:
-        # A model need not have the buffer 0 that its tensors without data refer to.
-        return int(column[self.index]) if self.index < column.size else 0
-
-    @property
     def data(self) -> NDArray[np.uint8]:
-        """The bytes: a read-only view of the file."""
-        return self._access.structure.file.view(self.offset, self.nbytes, _BYTE)
+        """The bytes: a read-only view of the file.
+
+        Raises
+        ------
+        ValueError
+            The model is closed.
+        """
+        return self._file.view(self.offset, self.nbytes, _BYTE)
 
 
 class ExternalBuffer(NamedTuple):

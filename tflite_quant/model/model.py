@@ -1,8 +1,11 @@
-"""What users hold: a model with its subgraphs, signatures and metadata.
+"""A model with its subgraphs, signatures and metadata, and `open`, which reads one.
 
-Everything here is a view: an object knows which row of the model's columns it is, and reads when
-it is asked. Nothing changes after `open`, so threads may share a model. After `close`, arrays
-that were handed out stay valid, and asking for more raises `ValueError`.
+Nothing changes after `open`, so threads may share a model. After `close`, arrays that were handed
+out stay valid, as do the facts of objects; asking for values, or for objects that have not been
+made yet, raises `ValueError`.
+
+Objects refer to what is below them, never up: a model that nobody holds any more is gone, and its
+file with it, without the garbage collector.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import cached_property
+from itertools import pairwise
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,12 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import TFLiteError
-from ..format.flatbuffer import File, Table
+from ..format.flatbuffer import File, Positions, Tables
 from ..format.schema import IDENTIFIER
 from ..format.source import Source, load, require_identifier
-from ..format.structure import Access, Structure, read_structure
+from ..format.tables import Structure, read_structure
 from .buffer import Buffer
-from .subgraph import Operator, Subgraph, counted
+from .operator import Operator
+from .subgraph import Subgraph, counted
 from .tensor import Tensor
 
 if TYPE_CHECKING:
@@ -67,14 +72,25 @@ def open(source: Source) -> Model:
     ('INT8', (1, 32, 32, 3))
     """
     name = os.fspath(source) if isinstance(source, str | os.PathLike) else None
+    structure = _read(source, name)
+    if isinstance(structure, Structure):
+        return Model(structure, name)
+    try:
+        raise structure
+    finally:
+        # An error that is held by the frame that it was raised in is a reference cycle.
+        del structure
+
+
+def _read(source: Source, name: str | None) -> Structure | TFLiteError:
+    """Read a model's tables; or return an error that holds nothing of the file, however long."""
+    folder = None if name is None else os.path.dirname(os.path.abspath(name))
     memory = load(source)
     try:
         require_identifier(memory, IDENTIFIER)
-        return Model(read_structure(File(memory)), name)
+        return read_structure(File(memory, folder))
     except TFLiteError as error:
-        if name is None:
-            raise
-        raise type(error)(f"{name}: {error}") from None
+        return type(error)(str(error) if name is None else f"{name}: {error}")
 
 
 class Model:
@@ -84,14 +100,19 @@ class Model:
     ----------
     name : str or None
         The path that the model was opened from.
+    version : int
+        The version of the schema; 3 for all models in use.
+    description : str
+        What the converter wrote about the model; empty if nothing.
     """
 
     def __init__(self, structure: Structure, name: str | None = None) -> None:
-        self.name = name
-        self._access = Access(structure, None if name is None else os.path.dirname(name))
+        self._structure: Structure | None = structure
+        self.name, self.version = name, int(structure.model.numbers("version")[0])
+        (self.description,) = structure.model.strings("description")
 
     def __repr__(self) -> str:
-        if not self._access.is_open:
+        if self._structure is None:
             return f"Model({self.name!r}, closed)"
         return (
             f"Model({self.name!r}, version {self.version}, {counted(self.subgraphs, 'subgraph')}, "
@@ -111,29 +132,28 @@ class Model:
 
     def close(self) -> None:
         """Let go of the file; the system's file closes when no array holds it any more."""
-        self._access.close()
+        if self._structure is not None:
+            self._structure.file.close()
+            self._structure = None
 
     @property
     def structure(self) -> Structure:
-        """The model's tables as columns, which the other modules of this library work on."""
-        return self._access.structure
+        """The model's tables as columns, which other rooms of this library read.
 
-    @property
-    def version(self) -> int:
-        """The version of the schema; 3 for all models in use."""
-        return int(self.structure.model.number("version"))
-
-    @property
-    def description(self) -> str:
-        """What the converter wrote about the model; empty if nothing."""
-        return self.structure.model.string("description") or ""
+        Raises
+        ------
+        ValueError
+            The model is closed.
+        """
+        if self._structure is None:
+            raise ValueError("the model is closed")
+        return self._structure
 
     @cached_property
     def subgraphs(self) -> tuple[Subgraph, ...]:
         """All subgraphs; the first is the main one."""
-        return tuple(
-            Subgraph(index, self._access) for index in range(len(self.structure.subgraphs))
-        )
+        structure = self.structure
+        return tuple([Subgraph(structure, index) for index in range(len(structure.subgraphs))])
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
@@ -158,33 +178,34 @@ class Model:
     @cached_property
     def buffers(self) -> tuple[Buffer, ...]:
         """All buffers; tensors and metadata of all subgraphs refer to them by index."""
-        return tuple(Buffer(index, self._access) for index in range(len(self.structure.buffers)))
+        structure = self.structure
+        places = zip(structure.buffer_starts.tolist(), structure.buffer_sizes.tolist(), strict=True)
+        buffers = [Buffer(index, *place, structure.file) for index, place in enumerate(places)]
+        return tuple(buffers[:-1])
 
     @cached_property
     def metadata(self) -> tuple[Metadata, ...]:
         """The metadata entries, in the file's order."""
-        return tuple(
-            Metadata(entry.string("name") or "", self.buffers[entry.number("buffer")])
-            for entry in self.structure.metadata
-        )
+        entries = self.structure.metadata
+        pairs = zip(entries.strings("name"), entries.numbers("buffer").tolist(), strict=True)
+        return tuple([Metadata(name, self.buffers[index]) for name, index in pairs])
 
     @cached_property
     def signatures(self) -> tuple[Signature, ...]:
         """The signatures, in the file's order."""
         structure = self.structure
+        columns = zip(
+            structure.signatures.strings("signature_key"),
+            [self.subgraphs[i] for i in structure.signatures.numbers("subgraph_index").tolist()],
+            _entries(*structure.signature_inputs),
+            _entries(*structure.signature_outputs),
+            strict=True,
+        )
         return tuple(
-            Signature(
-                signature.string("signature_key") or "",
-                subgraph := self.subgraphs[signature.number("subgraph_index")],
-                _named(inputs, subgraph),
-                _named(outputs, subgraph),
-            )
-            for signature, inputs, outputs in zip(
-                structure.signatures,
-                structure.signature_inputs,
-                structure.signature_outputs,
-                strict=True,
-            )
+            [
+                Signature(key, subgraph, _named(inputs, subgraph), _named(outputs, subgraph))
+                for key, subgraph, inputs, outputs in columns
+            ]
         )
 
     def summary(self) -> Summary:
@@ -202,11 +223,11 @@ class Model:
         return summarize(self)
 
     def __getitem__(self, key: str | int) -> Tensor:
-        """Give a tensor of the first subgraph by its name or index; see `Subgraph`."""
+        """Return a tensor of the first subgraph by its name or index; see `Subgraph`."""
         return self.subgraphs[0][key]
 
     def get_tensor_details(self, subgraph_index: int = 0) -> list[dict[str, Any]]:
-        """Give what LiteRT's `Interpreter.get_tensor_details()` gives for a subgraph.
+        """Return what LiteRT's `Interpreter.get_tensor_details()` gives for a subgraph.
 
         Parameters
         ----------
@@ -231,22 +252,22 @@ class Model:
         """
         from ..litert.tensor_details import tensor_details  # noqa: PLC0415  # it stands above
 
-        count = len(self.structure.subgraphs)
+        count = len(self.subgraphs)
         if not 0 <= subgraph_index < count:
             raise ValueError(f"subgraph_index is {subgraph_index}; there are {count} subgraphs")
-        return tensor_details(
-            self.structure, subgraph_index, lambda i: self.subgraphs[subgraph_index].tensors[i]
-        )
+        return tensor_details(self.structure, self.subgraphs[subgraph_index])
 
 
-def _named(entries: tuple[Table, ...], subgraph: Subgraph) -> Mapping[str, Tensor]:
-    """Give a signature's inputs or outputs by name."""
-    return MappingProxyType(
-        {
-            entry.string("name") or "": subgraph.tensors[entry.number("tensor_index")]
-            for entry in entries
-        }
-    )
+def _entries(tables: Tables, bounds: Positions) -> list[list[tuple[str, int]]]:
+    """Return the names and tensor indices of each signature's inputs, or outputs."""
+    names, indices = tables.strings("name"), tables.numbers("tensor_index").tolist()
+    entries = list(zip(names, indices, strict=True))
+    return [entries[start:end] for start, end in pairwise(bounds.tolist())]
+
+
+def _named(entries: list[tuple[str, int]], subgraph: Subgraph) -> Mapping[str, Tensor]:
+    """Return a signature's inputs or outputs by name."""
+    return MappingProxyType({name: subgraph.tensors[index] for name, index in entries})
 
 
 class Metadata(NamedTuple):

@@ -7,12 +7,14 @@ tflite/converter/schema/schema.fbs, table QuantizationParameters.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .quantization_details import Blockwise, Custom, MultiAxis, UnknownScheme, spread
+from ..arithmetic import affine
+from ..errors import QuantizationError, UnsupportedError
+from .block_quantization import Blockwise, MultiAxis, by_identity, require_integers, spread
 
 __all__ = [
     "Blockwise",
@@ -28,6 +30,8 @@ __all__ = [
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
+
+_NO_SCALES, _NO_ZERO_POINTS = np.empty(0, np.float32), np.empty(0, np.int64)
 
 
 def _is_same(one: NDArray[np.generic], other: NDArray[np.generic]) -> bool:
@@ -50,6 +54,36 @@ class NotQuantized(NamedTuple):
     def scheme(self) -> str:
         """The scheme's name: none."""
         return "none"
+
+    @property
+    def scales(self) -> Floats:
+        """No scales."""
+        return _NO_SCALES
+
+    @property
+    def zero_points(self) -> Integers:
+        """No zero points."""
+        return _NO_ZERO_POINTS
+
+    @property
+    def axis(self) -> None:
+        """None."""
+
+    def dequantize(
+        self, values: NDArray[Any], out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """Return floats of at most 32 bits as float32: they are their own real values.
+
+        Raises
+        ------
+        QuantizationError
+            The values are others.
+        """
+        if values.dtype.kind == "f" and values.dtype.itemsize <= 4:
+            return affine.to_float32(values, out)
+        raise QuantizationError(
+            f"this {values.dtype.name} tensor has no scale, so it has no real values"
+        )
 
     def __repr__(self) -> str:
         return "NotQuantized()"
@@ -93,6 +127,27 @@ class PerTensor(NamedTuple):
     def scheme(self) -> str:
         """The scheme's name: per-tensor."""
         return "per-tensor"
+
+    @property
+    def scales(self) -> Floats:
+        """The scale as an array, shape (1,)."""
+        return np.array([self.scale], np.float32)
+
+    @property
+    def zero_points(self) -> Integers:
+        """The zero point as an array, shape (1,)."""
+        return np.array([self.zero_point], np.int64)
+
+    @property
+    def axis(self) -> None:
+        """None: all values share the scale."""
+
+    def dequantize(
+        self, values: NDArray[Any], out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """Return the real values of integers; see `tflite_quant.dequantize`."""
+        require_integers(values)
+        return affine.dequantize(values, self.scale, self.zero_point, out=out)
 
     def __repr__(self) -> str:
         return f"PerTensor(scale={np.float32(self.scale)!s}, zero_point={self.zero_point})"
@@ -140,6 +195,17 @@ class PerAxis(NamedTuple):
         """The scheme's name: per-axis."""
         return "per-axis"
 
+    def dequantize(
+        self, values: NDArray[Any], out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """Return the real values of integers; see `tflite_quant.dequantize`."""
+        require_integers(values)
+        if not 0 <= self.axis < values.ndim:
+            raise QuantizationError(
+                f"quantized dimension {self.axis} is out of range for shape {values.shape}"
+            )
+        return affine.dequantize(values, self.scales, self.zero_points, self.axis, out)
+
     def __repr__(self) -> str:
         zeros = "zero_point" if self.zero_points.size else "zero_points"
         return (
@@ -160,6 +226,73 @@ class PerAxis(NamedTuple):
 
     def __hash__(self) -> int:
         return hash((self.axis, self.scales.tobytes(), self.zero_points.tobytes()))
+
+
+@by_identity
+class Custom(NamedTuple):
+    """Parameters in a form that only whoever wrote the file knows.
+
+    Attributes
+    ----------
+    content : ndarray of uint8, shape (n,)
+        The bytes: a read-only view of the file.
+    scales, zero_points, axis, min, max
+        As in `PerAxis`; such a file is not meant to have them, and no arithmetic uses them.
+    """
+
+    content: NDArray[np.uint8]
+    scales: Floats
+    zero_points: Integers
+    axis: int
+    min: Floats | None = None
+    max: Floats | None = None
+
+    @property
+    def scheme(self) -> str:
+        """The scheme's name: custom."""
+        return "custom"
+
+    def dequantize(self, values: NDArray[Any], out: NDArray[np.float32] | None = None) -> NoReturn:
+        """Refuse: only the author of the file knows what the parameters mean."""
+        raise UnsupportedError("custom quantization cannot be applied: only its author knows how")
+
+    def __repr__(self) -> str:
+        return f"Custom({self.content.size} bytes)"
+
+
+@by_identity
+class UnknownScheme(NamedTuple):
+    """Parameters of a kind that this library does not know; nothing is computed from them.
+
+    Attributes
+    ----------
+    details_type : int
+        The number of the member of the schema's union QuantizationDetails.
+    name : str
+        The member's name, or its number again.
+    scales, zero_points, axis, min, max
+        As in `PerAxis`; such a file is not meant to have them, and no arithmetic uses them.
+    """
+
+    details_type: int
+    name: str
+    scales: Floats
+    zero_points: Integers
+    axis: int
+    min: Floats | None = None
+    max: Floats | None = None
+
+    @property
+    def scheme(self) -> str:
+        """The scheme's name: unknown."""
+        return "unknown"
+
+    def dequantize(self, values: NDArray[Any], out: NDArray[np.float32] | None = None) -> NoReturn:
+        """Refuse: this library does not know the scheme."""
+        raise UnsupportedError(f"{self.name} cannot be applied: this library does not know it")
+
+    def __repr__(self) -> str:
+        return f"UnknownScheme({self.name})"
 
 
 Quantization = NotQuantized | PerTensor | PerAxis | Blockwise | MultiAxis | Custom | UnknownScheme

@@ -1,27 +1,25 @@
-"""A tensor and the buffer that holds its values.
+"""A tensor: what the file says of it, its values, and the real numbers they stand for.
 
-Both are views: an object knows which row of the model's columns it is, and reads when asked. The
-values go through three hands: as they are *stored* in the buffer, as *data* in the tensor's shape
-(decoded, and dense where they are stored sparse), and as the real numbers that they stand for.
+Values go through three hands: as they are *stored* in the buffer, as *data* in the tensor's shape
+(decoded, and dense where they are stored sparse), and as real values.
 """
 
 from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ..errors import CorruptModelError, TFLiteError, UnsupportedError
-from ..format import external
-from ..format import values as storage
-from ..format.columns import Tables
-from ..format.extensions import BLOCKWISE, CUSTOM, MULTI_AXIS, Details
+from ..format import values
+from ..format.budget import DENSE_PER_BYTE, Budget
 from ..format.schema import TensorType, quantization_details_name
-from ..format.structure import Access
-from . import real
+from ..format.source import load_beside
+from ..format.sparsity import Sparsity, densify, sparsity_of
+from ..format.tables import BLOCKWISE, CUSTOM, Structure
 from .buffer import Buffer, ExternalBuffer
 from .quantization import (
     Blockwise,
@@ -33,30 +31,70 @@ from .quantization import (
     classify,
 )
 
-if TYPE_CHECKING:
-    from ..format.sparsity import Dimension, Sparsity
+__all__ = ["Tensor", "make_tensors"]
 
-__all__ = ["Tensor"]
-
-_DENSE_PER_BYTE = 256
-_DENSE_ALWAYS = 1 << 26
-"""A sparse tensor's dense array may take so many bytes for each of the file, or so many at all."""
+_NOT_QUANTIZED = NotQuantized()
 
 
 class Tensor:
-    """One tensor of a subgraph. `numpy.asarray(tensor)` gives its data.
+    """One tensor of a subgraph. `numpy.asarray(tensor)` returns its data.
 
     Attributes
     ----------
     subgraph_index, index : int
         Which subgraph of the model the tensor belongs to, and its index there.
+    name : str
+        The tensor's name; empty if it has none.
+    type : TensorType
+        What its values are.
+    shape : tuple of int
+        The shape; a dimension that is only known when the model runs is 1.
+    shape_signature : tuple of int
+        The shape with -1 for dimensions that are only known when the model runs.
+    has_rank : bool
+        Whether the file says that shape () means a scalar, not a tensor of unknown rank.
+    is_variable : bool
+        Whether it keeps a state from one run to the next.
+    is_sparse : bool
+        Whether the values are stored without those that are zero.
+    is_constant : bool
+        Whether the file, or another beside it, holds its values.
+    buffer : Buffer
+        The buffer that holds its values; one without bytes if none does.
+    external_buffer : ExternalBuffer or None
+        Where in another file its values lie, if they do.
+    is_quantized : bool
+        Whether the file has scales for it, or says where they are.
+    quantization : Quantization
+        How its integers stand for real numbers.
     """
 
-    def __init__(self, subgraph_index: int, index: int, row: int, access: Access) -> None:
-        self.subgraph_index = subgraph_index
-        self.index = index
-        self._row = row
-        self._access = access
+    def __init__(
+        self,
+        structure: Structure,
+        row: int,
+        subgraph_index: int,
+        index: int,
+        name: str,
+        type: TensorType,
+        shape: tuple[int, ...],
+        shape_signature: tuple[int, ...],
+        has_rank: bool,
+        is_variable: bool,
+        is_sparse: bool,
+        buffer: Buffer,
+        external_buffer: ExternalBuffer | None,
+        quantization: Quantization | None,
+    ) -> None:
+        self._structure, self._row = structure, row
+        self.subgraph_index, self.index, self.name, self.type = subgraph_index, index, name, type
+        self.shape, self.shape_signature = shape, shape_signature
+        self.has_rank, self.is_variable, self.is_sparse = has_rank, is_variable, is_sparse
+        self.buffer, self.external_buffer = buffer, external_buffer
+        self.is_constant = external_buffer is not None or (buffer.index != 0 and buffer.offset != 0)
+        self.is_quantized = not isinstance(quantization, NotQuantized)
+        if quantization is not None:
+            self.quantization = quantization
 
     def __repr__(self) -> str:
         return (
@@ -65,22 +103,8 @@ class Tensor:
         )
 
     @property
-    def _tables(self) -> Tables:
-        return self._access.structure.tensors
-
-    @property
     def _label(self) -> str:
         return f"subgraph {self.subgraph_index}, tensor {self.index} {self.name!r}"
-
-    @property
-    def name(self) -> str:
-        """The tensor's name; empty if it has none."""
-        return self._tables.string("name", self._row) or ""
-
-    @property
-    def type(self) -> TensorType:
-        """What its values are."""
-        return TensorType(self._tables.number("type", self._row))
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -91,137 +115,68 @@ class Tensor:
         UnsupportedError
             A file holds no values of the tensor's type, or the type is not known.
         """
-        return storage.dtype_of(self.type)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape; a dimension that is only known when the model runs is 1."""
-        return tuple(self._tables.vector("shape", self._row).tolist())
-
-    @property
-    def shape_signature(self) -> tuple[int, ...]:
-        """The shape with -1 for dimensions that are only known when the model runs."""
-        signature = self._tables.vector("shape_signature", self._row).tolist()
-        return tuple(signature) if signature else self.shape
-
-    @property
-    def has_rank(self) -> bool:
-        """Whether the file says that shape () means a scalar, not a tensor of unknown rank."""
-        return bool(self._tables.number("has_rank", self._row))
-
-    @property
-    def is_variable(self) -> bool:
-        """Whether it keeps a state from one run to the next."""
-        return bool(self._tables.number("is_variable", self._row))
-
-    @property
-    def is_sparse(self) -> bool:
-        """Whether the values are stored without those that are zero."""
-        return bool(self._tables.references("sparsity")[self._row])
-
-    @property
-    def is_constant(self) -> bool:
-        """Whether the file, or another beside it, holds its values."""
-        if self.external_buffer is not None:
-            return True
-        index = self._tables.number("buffer", self._row)
-        return index != 0 and bool(self._access.structure.buffer_starts[index])
-
-    @property
-    def buffer(self) -> Buffer:
-        """The buffer that holds its values; buffer 0, which is empty, if none does."""
-        return Buffer(self._tables.number("buffer", self._row), self._access)
-
-    @property
-    def external_buffer(self) -> ExternalBuffer | None:
-        """Where in another file its values lie; None if they do not."""
-        found, number = self._access.structure.external, 0
-        if found is not None:
-            number = self._tables.number("external_buffer", self._row)
-        if found is None or not number:
-            return None
-        table = found.buffers[number]
-        return ExternalBuffer(
-            number,
-            found.groups[table.number("group")],
-            table.number("offset"),
-            table.number("length"),
-            table.string("packing") or "",
-        )
+        return values.dtype_of(self.type)
 
     @property
     def nbytes(self) -> int | None:
         """The bytes of its values in the file or, from type and shape, in memory when it runs.
 
-        None where neither tells: a string, resource or variant that is no constant.
+        None where neither tells: a string, resource or variant that is not constant.
         """
         if self.external_buffer is not None:
             return self.external_buffer.length
-        if self.is_constant:
-            return self.buffer.nbytes
-        return storage.stored_bytes(self.type, self.shape)
+        return (
+            self.buffer.nbytes if self.is_constant else values.stored_bytes(self.type, self.shape)
+        )
 
     @cached_property
     def quantization(self) -> Quantization:
-        """How its integers stand for real numbers."""
-        structure = self._access.structure
-        row = int(structure.quantization_rows[self._row])
-        if row < 0:
-            return NotQuantized()
-        tables = structure.quantizations
-        scales, zero_points = tables.vector("scale", row), tables.vector("zero_point", row)
-        axis = int(tables.number("quantized_dimension", row))
-        low, high = tables.vector("min", row), tables.vector("max", row)
+        """Read the schemes that few tensors have; the others are set when the tensor is made."""
+        structure, row = self._structure, int(self._structure.quantization_rows[self._row])
+        tables, details, this = structure.quantizations, structure.details, slice(row, row + 1)
+        assert details is not None
+        scales, zero_points, low, high = (
+            tables.vectors(name, this).split(writeable=False)[0]
+            for name in ("scale", "zero_point", "min", "max")
+        )
+        axis = int(tables.numbers("quantized_dimension", this)[0])
         ranges = (low if low.size else None, high if high.size else None)
-        details = structure.details
-        if details is None or not details.kinds[row]:
-            return classify(scales, zero_points, axis, *ranges)
-        kind, own = int(details.kinds[row]), int(details.rows[row])
+        kind = int(details.kinds[row])
+        own = int(details.rows[kind][row]) if kind in details.rows else -1
         if own < 0:
             name = quantization_details_name(kind)
             return UnknownScheme(kind, name, scales, zero_points, axis, *ranges)
+        found, this = details.tables[kind], slice(own, own + 1)
         if kind == CUSTOM:
-            content = details.tables[CUSTOM].vector("custom", own)
+            content = found.vectors("custom", this).view(0)
             return Custom(content, scales, zero_points, axis, *ranges)
-        return self._with_tensors(details, kind, own, axis, ranges)
-
-    def _with_tensors(
-        self,
-        details: Details,
-        kind: int,
-        row: int,
-        axis: int,
-        ranges: tuple[NDArray[np.float32] | None, NDArray[np.float32] | None],
-    ) -> Blockwise | MultiAxis:
-        """Read the schemes whose scales and zero points are tensors of their own."""
-        tables = details.tables[kind]
-        names = ("scales", "zero_points", "block_size")
-        scales, zeros, size = (int(tables.number(name, row)) for name in names)
-        values = (self._parameters_in(scales), self._parameters_in(zeros))
+        scales_at, zeros_at, size = (
+            int(found.numbers(name, this)[0]) for name in ("scales", "zero_points", "block_size")
+        )
+        parameters = (self._parameters_in(scales_at), self._parameters_in(zeros_at))
         if kind == BLOCKWISE:
-            block = tuple(tables.vector("block_shape", row).tolist())
-            return Blockwise(*values, size, block, scales, zeros, axis, *ranges)
-        axes = tuple(details.tables[MULTI_AXIS].vector("quantized_dimensions", row).tolist())
-        return MultiAxis(*values, axes, size, scales, zeros, axis, *ranges)
+            block = tuple(found.vectors("block_shape", this).lists()[0])
+            return Blockwise(*parameters, size, block, scales_at, zeros_at, axis, *ranges)
+        axes = tuple(found.vectors("quantized_dimensions", this).lists()[0])
+        return MultiAxis(*parameters, axes, size, scales_at, zeros_at, axis, *ranges)
 
     def _parameters_in(self, index: int) -> NDArray[Any] | None:
-        """Give the numbers in another tensor of the subgraph, if there is one that has any.
+        """Return the numbers in another tensor of the subgraph, if there is one that has any.
 
-        What lacks them is shown so; whoever needs them is told why, by `_require_parameters` or
-        by the scheme.
+        A tensor that lacks them is shown so; `dequantize` says why.
         """
-        if index < 0 or self._other(index).is_sparse:
+        if index < 0 or (tensor := self._other(index)).is_sparse:
             # Many tensors may name one that is small in the file, and large when it is dense.
             return None
         try:
-            data = self._other(index).data
+            data = tensor.data
         except TFLiteError:
             return None
         return data if data.dtype.kind in "iuf" else None
 
     def _other(self, index: int) -> Tensor:
-        row = self._row - self.index + index
-        return Tensor(self.subgraph_index, index, row, self._access)
+        """Return another tensor of the subgraph."""
+        return make_tensors(self._structure, self.subgraph_index, slice(index, index + 1))[0]
 
     @property
     def sparsity(self) -> Sparsity | None:
@@ -234,39 +189,9 @@ class Tensor:
         UnsupportedError
             A dimension is stored in a form that is not known.
         """
-        found = self._access.structure.sparsities
-        row = -1 if found is None else int(found.rows[self._row])
-        if found is None or row < 0:
-            return None
-        from ..format import sparsity  # noqa: PLC0415  # few models are sparse
-
-        first, end = found.bounds[row : row + 2].tolist()
-        return sparsity.Sparsity(
-            tuple(found.tables.vector("traversal_order", row).tolist()),
-            tuple(found.tables.vector("block_map", row).tolist()),
-            tuple(self._dimension(at) for at in range(first, end)),
-        )
-
-    def _dimension(self, row: int) -> Dimension:
-        from ..format import sparsity  # noqa: PLC0415
-
-        found = self._access.structure.sparsities
-        assert found is not None
-        match found.dimensions.number("format", row):
-            case 0:
-                return sparsity.DenseDimension(int(found.dimensions.number("dense_size", row)))
-            case 1:
-                pass
-            case other:
-                raise UnsupportedError(
-                    f"{found.dimensions.place(row)}: its format {other} is neither dense (0) nor "
-                    "compressed (1)"
-                )
-        tables = [found.indices[name][row] for name in ("array_segments", "array_indices")]
-        vectors = [table.vector("values") for table in tables if table is not None]
-        if len(vectors) == 2:
-            return sparsity.CompressedDimension(*vectors)
-        raise CorruptModelError(f"{found.dimensions.place(row)}: it has no segments or no indices")
+        sparsities = self._structure.sparsities
+        row = -1 if sparsities is None else int(sparsities.rows[self._row])
+        return None if sparsities is None or row < 0 else sparsity_of(sparsities, row)
 
     @property
     def stored(self) -> NDArray[Any]:
@@ -281,27 +206,30 @@ class Tensor:
 
         Raises
         ------
-        UnsupportedError, CorruptModelError
+        UnsupportedError, CorruptModelError, ValueError
             As `data`.
         """
         content, dtype = self._content(), self._stored_dtype()
         if self.is_sparse or self.type is TensorType.STRING:
             if content.size % dtype.itemsize:
                 raise CorruptModelError(
-                    f"{self._label}: its {content.size:_} bytes are no whole number of "
+                    f"{self._label}: {content.size:_} bytes are not a whole number of "
                     f"{self.type.name} values"
                 )
             return content.view(dtype)
-        expected = storage.stored_bytes(self.type, self.shape)
+        expected = values.stored_bytes(self.type, self.shape)
         if expected is None:
             raise CorruptModelError(f"{self._label}: no tensor has shape {self.shape}")
         if content.size != expected:
+            place = f"buffer {self.buffer.index}"
+            if self.external_buffer is not None:
+                place = f"file {self.external_buffer.file!r}"
             raise CorruptModelError(
-                f"{self._label}: {self._place} has {content.size:_} bytes, but "
+                f"{self._label}: {place} has {content.size:_} bytes, but "
                 f"{self.type.name} of shape {self.shape} takes {expected} bytes"
             )
         stored = content.view(dtype)
-        return stored if storage.is_packed(self.type) else self._shaped(stored)
+        return stored if values.is_packed(self.type) else self._shaped(stored)
 
     @property
     def data(self) -> NDArray[Any]:
@@ -311,9 +239,9 @@ class Tensor:
         -------
         ndarray of `dtype`, shape `shape`
             A view of the file, without a copy, for all types that numpy has a dtype for. INT4,
-            INT2 and UINT4 are unpacked to int8 and uint8; BFLOAT16 and FLOAT8 are given as
-            float32, which holds their values exactly; strings are `bytes`. A sparse tensor's
-            values are those of the dense array.
+            INT2 and UINT4 are unpacked to int8 and uint8; BFLOAT16 and FLOAT8 are float32, which
+            holds their values exactly; strings are `bytes`. A sparse tensor's values are those of
+            the dense array.
 
         Raises
         ------
@@ -322,62 +250,57 @@ class Tensor:
         CorruptModelError
             The buffer does not hold as many values as the shape asks for, or the strings or the
             sparse values in it are not where it says.
+        ValueError
+            The model is closed.
         """
         stored = self.stored
-        if self.is_sparse:
-            return self._densified(stored)
+        if self.type in values.VIEWED and not self.is_sparse:
+            return stored
         try:
+            if self.is_sparse:
+                return self._densified(stored)
             count = math.prod(self.shape)
             if self.type is TensorType.STRING:
-                return self._shaped(storage.decode_strings(stored, count))
-            return self._shaped(storage.decode(stored.reshape(-1), self.type, count))
-        except CorruptModelError as error:
-            raise CorruptModelError(f"{self._label}: {error}") from None
-
-    def _densified(self, stored: NDArray[Any]) -> NDArray[Any]:
-        from ..format import sparsity  # noqa: PLC0415  # few models are sparse
-
-        if self.type is TensorType.STRING or storage.is_packed(self.type):
-            raise UnsupportedError(f"{self._label}: sparse {self.type.name} values cannot be read")
-        layout = self.sparsity
-        assert layout is not None
-        try:
-            values = storage.decode(stored, self.type, stored.size)
-            limit = max(_DENSE_PER_BYTE * self._access.structure.file.size, _DENSE_ALWAYS)
-            return sparsity.densify(values, layout, self.shape, limit)
+                return self._shaped(values.decode_strings(stored, count))
+            return self._shaped(values.decode(stored.reshape(-1), self.type, count))
         except TFLiteError as error:
             raise type(error)(f"{self._label}: {error}") from None
 
+    def _densified(self, stored: NDArray[Any]) -> NDArray[Any]:
+        if self.type is TensorType.STRING or values.is_packed(self.type):
+            raise UnsupportedError(f"sparse {self.type.name} values cannot be read")
+        sparsity = self.sparsity
+        assert sparsity is not None
+        limit = Budget(self._structure.file.size, DENSE_PER_BYTE).limit
+        decoded = values.decode(stored, self.type, stored.size)
+        return densify(decoded, sparsity, self.shape, limit)
+
     def _content(self) -> NDArray[np.uint8]:
-        """Give the bytes that hold the values, from this file or another."""
-        found = self.external_buffer
-        if found is None:
+        """Return the bytes that hold the values, from this file or another."""
+        external = self.external_buffer
+        if external is None:
             if not self.is_constant:
                 raise UnsupportedError(
                     f"{self._label} is not constant: it has values only while the model runs"
                 )
             return self.buffer.data
-        if found.packing not in ("", "unpacked"):
-            raise UnsupportedError(f"{self._label}: bytes packed as {found.packing!r}")
+        if external.packing not in ("", "unpacked"):
+            raise UnsupportedError(f"{self._label}: bytes packed as {external.packing!r}")
+        folder = self._structure.file.folder
         try:
-            return external.read(self._access.folder, found.file, found.offset, found.length)
+            return load_beside(folder, external.file, external.offset, external.length)
         except TFLiteError as error:
             raise type(error)(f"{self._label}: {error}") from None
 
-    @property
-    def _place(self) -> str:
-        found = self.external_buffer
-        return f"buffer {self.buffer.index}" if found is None else f"file {found.file!r}"
-
     def _stored_dtype(self) -> np.dtype[Any]:
         try:
-            return storage.stored_dtype_of(self.type)
+            return values.stored_dtype_of(self.type)
         except UnsupportedError as error:
             raise UnsupportedError(f"{self._label}: {error}") from None
 
-    def _shaped(self, values: NDArray[Any]) -> NDArray[Any]:
+    def _shaped(self, array: NDArray[Any]) -> NDArray[Any]:
         try:
-            return values.reshape(self.shape)
+            return array.reshape(self.shape)
         except ValueError as error:
             raise UnsupportedError(f"{self._label}: shape {self.shape}: {error}") from None
 
@@ -390,7 +313,7 @@ class Tensor:
         return data.copy() if copy else data
 
     def dequantize(self, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-        """Give the real values that the stored ones stand for.
+        """Return the real values that the stored ones stand for.
 
         Parameters
         ----------
@@ -400,16 +323,16 @@ class Tensor:
         Returns
         -------
         ndarray of float32, shape `shape`
-            `(data - zero_point) * scale`, with the bits that LiteRT's reference kernels give; see
+            `(data - zero_point) * scale`, with the bits of LiteRT's reference kernels; see
             `tflite_quant.dequantize` and `tflite_quant.dequantize_blockwise`. Floats of at most 32
-            bits without scales stand for themselves.
+            bits without scales are their own real values.
 
         Raises
         ------
         QuantizationError
             The tensor is not quantized, or its parameters do not fit it.
-        UnsupportedError, CorruptModelError
-            As `data`; and for custom quantization, and kinds that are not known.
+        UnsupportedError, CorruptModelError, ValueError
+            As `data`; also for custom quantization, and for schemes that are not known.
 
         Examples
         --------
@@ -420,13 +343,13 @@ class Tensor:
         """
         quantization, data = self.quantization, self.data
         if isinstance(quantization, Blockwise | MultiAxis):
-            self._require_parameters(quantization)
+            self._check_parameters(quantization)
         try:
-            return real.dequantize(quantization, data, self.type, out)
+            return quantization.dequantize(data, out)
         except TFLiteError as error:
             raise type(error)(f"{self._label}: {error}") from None
 
-    def _require_parameters(self, quantization: Blockwise | MultiAxis) -> None:
+    def _check_parameters(self, quantization: Blockwise | MultiAxis) -> None:
         """Say why the scales or zero points, which are other tensors, cannot be read."""
         for index in (quantization.scales_tensor, quantization.zero_points_tensor):
             if index < 0:
@@ -435,3 +358,102 @@ class Tensor:
                 self._other(index).data  # noqa: B018
             except TFLiteError as error:
                 raise type(error)(f"{self._label}: its parameters: {error}") from None
+
+
+def make_tensors(
+    structure: Structure, subgraph_index: int, wanted: slice = slice(None)
+) -> tuple[Tensor, ...]:
+    """Make the tensors of a subgraph, or some of them, from the columns.
+
+    Parameters
+    ----------
+    structure : Structure
+    subgraph_index : int
+    wanted : slice
+        Which tensors of the subgraph.
+
+    Raises
+    ------
+    ValueError
+        The model is closed.
+    """
+    first, end = structure.tensor_bounds[subgraph_index : subgraph_index + 2].tolist()
+    indices = range(end - first)[wanted]
+    rows = slice(first + indices.start, first + indices.stop)
+    tables = structure.tensors
+    numbers = tables.numbers("type", rows).tolist()
+    types = {number: TensorType(number) for number in set(numbers)}
+    shapes = list(map(tuple, tables.vectors("shape", rows).lists()))
+    signatures = shapes
+    if tables.has("shape_signature", rows):
+        pairs = zip(tables.vectors("shape_signature", rows).lists(), shapes, strict=True)
+        signatures = [tuple(signature) or shape for signature, shape in pairs]
+    columns = zip(
+        range(rows.start, rows.stop),
+        indices,
+        tables.strings("name", rows),
+        [types[number] for number in numbers],
+        shapes,
+        signatures,
+        tables.numbers("has_rank", rows).tolist(),
+        tables.numbers("is_variable", rows).tolist(),
+        (tables.references("sparsity")[rows] != 0).tolist(),
+        _buffers(structure, rows),
+        _external_buffers(structure, rows),
+        _quantizations(structure, rows),
+        strict=True,
+    )
+    return tuple([Tensor(structure, row, subgraph_index, *facts) for row, *facts in columns])
+
+
+def _buffers(structure: Structure, rows: slice) -> list[Buffer]:
+    """Return the buffer of each tensor."""
+    indices = structure.tensors.numbers("buffer", rows)
+    starts, sizes = structure.buffer_starts[indices], structure.buffer_sizes[indices]
+    columns = (indices.tolist(), starts.tolist(), sizes.tolist())
+    return [Buffer(*facts, structure.file) for facts in zip(*columns, strict=True)]
+
+
+def _external_buffers(structure: Structure, rows: slice) -> list[ExternalBuffer | None]:
+    """Return where in other files the values of each tensor lie."""
+    external = structure.external
+    numbers = structure.tensors.numbers("external_buffer", rows).tolist()
+    if external is None:
+        return [None] * len(numbers)
+    found: dict[int, ExternalBuffer | None] = {0: None}
+    for number in set(numbers) - {0}:
+        this = slice(row := external.rows[number], row + 1)
+        offset, length, group = (
+            int(external.buffers.numbers(name, this)[0]) for name in ("offset", "length", "group")
+        )
+        (file,) = external.groups.strings("name", slice(group, group + 1))
+        (packing,) = external.buffers.strings("packing", this)
+        found[number] = ExternalBuffer(number, file, offset, length, packing)
+    return [found[number] for number in numbers]
+
+
+def _quantizations(structure: Structure, rows: slice) -> list[Quantization | None]:
+    """Return the scheme of each tensor; None for those that are read when they are asked for."""
+    places = structure.quantization_rows[rows]
+    having = places[places >= 0]
+    found: list[Quantization | None] = [_NOT_QUANTIZED] * places.size
+    if not having.size:
+        return found
+    # The tables lie in the order of the tensors.
+    tables, own = structure.quantizations, slice(int(having[0]), int(having[-1]) + 1)
+    columns = [
+        tables.vectors("scale", own).split(writeable=False),
+        tables.vectors("zero_point", own).split(writeable=False),
+        tables.numbers("quantized_dimension", own).tolist(),
+    ]
+    if tables.has("min", own) or tables.has("max", own):
+        for name in ("min", "max"):
+            ranges = tables.vectors(name, own).split(writeable=False)
+            columns.append([each if each.size else None for each in ranges])
+    schemes: list[Quantization | None] = [classify(*facts) for facts in zip(*columns, strict=True)]
+    if structure.details is not None:
+        for row in structure.details.kinds[own].nonzero()[0].tolist():
+            schemes[row] = None
+    for index, scheme in zip((places >= 0).nonzero()[0].tolist(), schemes, strict=True):
+        found[index] = scheme
+    return found

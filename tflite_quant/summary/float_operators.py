@@ -17,17 +17,14 @@ The rules, for the operators of all subgraphs:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from itertools import pairwise
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
+from ..format.schema import TensorType
+from ..model.model import Model
+from ..model.operator import Operator
+from ..model.tensor import Tensor
 
-from ..format.schema import TensorType, builtin_operator_name
-from ..format.structure import Structure
-
-__all__ = ["FLOATS", "NARROW", "Tensors", "Walk", "operations_of", "tensors_of"]
+__all__ = ["CALLS", "CONVERSIONS", "FLOATS", "NARROW", "Walk", "place_of", "walk"]
 
 CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE", "DENSIFY"})
 """Operators that write the values that they read in another form."""
@@ -81,97 +78,20 @@ NARROW = frozenset(
 """Integers that weights and activations are quantized to; wider ones are biases and sums."""
 
 
-class Tensors(NamedTuple):
-    """What counts of each tensor of all subgraphs.
-
-    `places` says where in the file or beside it a constant's values are; None for all others.
-    """
-
-    types: list[TensorType]
-    quantized: list[bool]
-    places: list[tuple[str, int] | None]
-    sizes: list[int]
-
-    def is_float(self, row: int) -> bool:
-        """Tell whether a tensor's values are floats."""
-        return self.types[row] in FLOATS
-
-    def is_quantized(self, row: int) -> bool:
-        """Tell whether a tensor's values are integers with a scale."""
-        return self.quantized[row] and self.types[row] not in FLOATS
+def is_float(tensor: Tensor) -> bool:
+    """Return whether a tensor's values are floats."""
+    return tensor.type in FLOATS
 
 
-def tensors_of(structure: Structure) -> Tensors:
-    """Give the tensors of all subgraphs."""
-    numbers = structure.tensors.numbers("type").tolist()
-    known = {number: TensorType(number) for number in set(numbers)}
-    buffers = structure.tensors.numbers("buffer")
-    # A model need not have the buffer 0 that its tensors without data refer to.
-    starts, lengths = (
-        np.append(column, 0)[buffers]
-        for column in (structure.buffer_starts, structure.buffer_sizes)
-    )
-    places: list[tuple[str, int] | None] = [
-        ("buffer", index) if index and start else None
-        for index, start in zip(buffers.tolist(), starts.tolist(), strict=True)
-    ]
-    sizes = lengths.tolist()
-    for row, number, size in _external(structure):
-        places[row], sizes[row] = ("external", number), size
-    quantized = _quantized(structure).tolist()
-    return Tensors([known[number] for number in numbers], quantized, places, sizes)
+def is_quantized(tensor: Tensor) -> bool:
+    """Return whether a tensor's values are integers with a scale."""
+    return tensor.is_quantized and tensor.type not in FLOATS
 
 
-def _external(structure: Structure) -> Iterator[tuple[int, int, int]]:
-    """Give for each tensor whose values lie in another file the buffer's number and its bytes."""
-    if structure.external is None:
-        return
-    numbers = structure.tensors.numbers("external_buffer")
-    for row in numbers.nonzero()[0].tolist():
-        number = int(numbers[row])
-        yield row, number, int(structure.external.buffers[number].number("length"))
-
-
-def _quantized(structure: Structure) -> NDArray[np.bool_]:
-    """Tell which tensors have scales, or parameters of a newer scheme."""
-    having = structure.quantizations.vectors("scale").lengths > 0
-    if structure.details is not None:
-        having |= structure.details.kinds != 0
-    # The row of a tensor without parameters is -1, the last.
-    return np.append(having, False)[structure.quantization_rows]
-
-
-class Operation(NamedTuple):
-    """One operator; its tensors are rows among those of all subgraphs."""
-
-    name: str
-    custom_name: str | None
-    inputs: list[int]
-    outputs: list[int]
-
-
-def operations_of(structure: Structure) -> Iterator[Operation]:
-    """Give the operators of all subgraphs, in the order in which each runs them."""
-    codes = structure.operator_codes
-    numbers = np.maximum(codes.numbers("builtin_code"), codes.numbers("deprecated_builtin_code"))
-    names = [builtin_operator_name(number) for number in numbers.tolist()]
-    customs = codes.strings("custom_code")
-    counts = structure.operator_bounds[1:] - structure.operator_bounds[:-1]
-    first = structure.tensor_bounds[:-1].repeat(counts)
-    inputs, outputs = (_operands(structure, field, first) for field in ("inputs", "outputs"))
-    indices = structure.operators.numbers("opcode_index").tolist()
-    for index, read, written in zip(indices, inputs, outputs, strict=True):
-        is_custom = names[index] == "CUSTOM"
-        yield Operation(names[index], customs[index] if is_custom else None, read, written)
-
-
-def _operands(structure: Structure, field: str, first: NDArray[np.int64]) -> list[list[int]]:
-    """Give the rows of each operator's tensors; -1 is no tensor, where it leaves one out."""
-    vectors = structure.operators.vectors(field)
-    indices = vectors.joined().astype(np.int64)
-    indices += np.where(indices < 0, 0, first.repeat(vectors.lengths))
-    rows = indices.tolist()
-    return [rows[start:end] for start, end in pairwise(vectors.bounds.tolist())]
+def place_of(tensor: Tensor) -> tuple[str, int]:
+    """Say where a constant's values are: tensors may share them."""
+    external = tensor.external_buffer
+    return ("buffer", tensor.buffer.index) if external is None else ("external", external.id)
 
 
 class Walk:
@@ -179,8 +99,8 @@ class Walk:
 
     Attributes
     ----------
-    fixed : list of bool
-        Whether each tensor is the same each time the model runs, as far as the walk has come.
+    fixed : set of Tensor
+        The tensors that are the same each time the model runs, as far as the walk has come.
     computed : Counter
         How often float and quantized operators read or write activations of each type.
     passed : Counter
@@ -191,9 +111,8 @@ class Walk:
         The types of weights that go through a DEQUANTIZE.
     """
 
-    def __init__(self, tensors: Tensors) -> None:
-        self.tensors = tensors
-        self.fixed = [place is not None for place in tensors.places]
+    def __init__(self, constants: Iterable[Tensor]) -> None:
+        self.fixed = set(constants)
         self.computed: Counter[TensorType] = Counter()
         self.passed: Counter[TensorType] = Counter()
         self.stored: Counter[TensorType] = Counter()
@@ -204,70 +123,80 @@ class Walk:
         self.has_operators = self.is_hybrid = False
         self._seen: set[tuple[tuple[str, int], TensorType]] = set()
 
-    def visit(self, operator: Operation) -> None:
+    def visit(self, operator: Operator) -> None:
         """Take one operator into account."""
-        inputs = [row for row in operator.inputs if row >= 0]
-        outputs = [row for row in operator.outputs if row >= 0]
+        inputs = [tensor for tensor in operator.inputs if tensor is not None]
+        outputs = [tensor for tensor in operator.outputs if tensor is not None]
         self.has_operators = True
         self._store(inputs)
         if operator.name == "CUSTOM":
             self.custom_operators[operator.custom_name or "CUSTOM"] += 1
         if operator.name == "DEQUANTIZE":
-            self.dequantized |= self._types(filter(self._is_weight, inputs))
+            self.dequantized |= {tensor.type for tensor in inputs if self._is_weight(tensor)}
         if self._is_fixed(operator, inputs, outputs):
-            for row in outputs:
-                self.fixed[row] = True
+            self.fixed.update(outputs)
         if operator.name in _UNCOUNTED:
-            self._count(self.passed, inputs, outputs)
+            _count(self.passed, (*inputs, *outputs))
         else:
             self._compute(operator, inputs, outputs)
 
-    def _compute(self, operator: Operation, inputs: list[int], outputs: list[int]) -> None:
-        tensors, name = self.tensors, operator.custom_name or operator.name
-        activations = [row for row in (*inputs, *outputs) if not self.fixed[row]]
-        if any(map(tensors.is_float, activations)):
+    def _compute(self, operator: Operator, inputs: list[Tensor], outputs: list[Tensor]) -> None:
+        name = operator.name
+        if name == "CUSTOM":
+            name = operator.custom_name or name
+        activations = [tensor for tensor in (*inputs, *outputs) if tensor not in self.fixed]
+        if any(map(is_float, activations)):
             self.float_operators[name] += 1
             if operator.name in HYBRID:
-                self.is_hybrid |= not NARROW.isdisjoint(
-                    self._types(filter(tensors.is_quantized, inputs))
-                )
-        elif any(map(tensors.is_quantized, activations)):
+                self.is_hybrid |= any(t.type in NARROW for t in inputs if is_quantized(t))
+        elif any(map(is_quantized, activations)):
             self.quantized_operators[name] += 1
         else:
-            self._count(self.passed, inputs, outputs)
+            _count(self.passed, (*inputs, *outputs))
             return
-        self._count(self.computed, activations)
+        _count(self.computed, activations)
 
-    def _count(self, counter: Counter[TensorType], *rows: Iterable[int]) -> None:
-        """Count the types of float and quantized tensors."""
-        for some in rows:
-            for row in some:
-                if self.tensors.is_float(row) or self.tensors.is_quantized(row):
-                    counter[self.tensors.types[row]] += 1
+    def _is_weight(self, tensor: Tensor) -> bool:
+        return tensor in self.fixed and is_quantized(tensor)
 
-    def _types(self, rows: Iterable[int]) -> set[TensorType]:
-        return {self.tensors.types[row] for row in rows}
+    def _is_fixed(self, operator: Operator, inputs: list[Tensor], outputs: list[Tensor]) -> bool:
+        """Return whether an operator writes the same each time, or parts of a table of weights."""
+        index = LOOKUPS.get(operator.name, -1)
+        table = operator.inputs[index] if 0 <= index < len(operator.inputs) else None
+        # From such a table comes a float tensor only where a hybrid kernel computes it.
+        if table is not None and self._is_weight(table) and all(map(is_quantized, outputs)):
+            return True
+        is_fixed = bool(inputs) and self.fixed.issuperset(inputs)
+        return is_fixed and operator.name not in ANEW
 
-    def _is_weight(self, row: int) -> bool:
-        return self.fixed[row] and self.tensors.is_quantized(row)
-
-    def _is_fixed(self, operator: Operation, inputs: list[int], outputs: list[int]) -> bool:
-        """Tell whether an operator writes the same each time, or parts of a table of weights."""
-        at = LOOKUPS.get(operator.name, -1)
-        if 0 <= at < len(operator.inputs) and (table := operator.inputs[at]) >= 0:
-            # From such a table comes a float tensor only where a hybrid kernel computes it.
-            quantized = all(map(self.tensors.is_quantized, outputs))
-            if self._is_weight(table) and quantized:
-                return True
-        fixed = bool(inputs) and all(self.fixed[row] for row in inputs)
-        return fixed and operator.name not in ANEW
-
-    def _store(self, inputs: list[int]) -> None:
+    def _store(self, inputs: list[Tensor]) -> None:
         """Count the bytes of weights, those that several tensors share once."""
-        for row in inputs:
-            place, kind = self.tensors.places[row], self.tensors.types[row]
-            if place is None or (place, kind) in self._seen:
+        for tensor in inputs:
+            key = (place_of(tensor), tensor.type)
+            if not tensor.is_constant or key in self._seen:
                 continue
-            if self.tensors.is_float(row) or self.tensors.is_quantized(row):
-                self._seen.add((place, kind))
-                self.stored[kind] += self.tensors.sizes[row]
+            if is_float(tensor) or is_quantized(tensor):
+                self._seen.add(key)
+                self.stored[tensor.type] += tensor.nbytes or 0
+
+
+def _count(counter: Counter[TensorType], tensors: Sequence[Tensor]) -> None:
+    """Count the types of float and quantized tensors."""
+    counter.update(t.type for t in tensors if is_float(t) or is_quantized(t))
+
+
+def walk(model: Model) -> Walk:
+    """Go through the operators of all subgraphs, in the order in which each runs them.
+
+    Examples
+    --------
+    >>> import tflite_quant as tq
+    >>> with tq.open("fixtures/mixed.tflite") as model:
+    ...     walk(model).float_operators
+    Counter({'SIN': 1})
+    """
+    graphs = model.subgraphs
+    found = Walk(tensor for graph in graphs for tensor in graph.tensors if tensor.is_constant)
+    for operator in (operator for graph in graphs for operator in graph.operators):
+        found.visit(operator)
+    return found

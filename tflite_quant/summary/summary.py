@@ -35,7 +35,7 @@ from typing import NamedTuple
 
 from ..format.schema import TensorType
 from ..model.model import Model
-from .float_operators import FLOATS, NARROW, Tensors, Walk, operations_of, tensors_of
+from .float_operators import FLOATS, NARROW, Walk, place_of, walk
 
 __all__ = ["Summary", "summarize"]
 
@@ -140,8 +140,6 @@ def summarize(model: Model) -> Summary:
 
     Raises
     ------
-    CorruptModelError
-        The names of custom operators overlap so much that a small file would make long ones.
     ValueError
         The model is closed.
 
@@ -162,22 +160,18 @@ def summarize(model: Model) -> Summary:
     >>> summary.scheme, summary.float_operators
     ('mixed', (('SIN', 1),))
     """
-    structure = model.structure
-    tensors = tensors_of(structure)
-    walk = Walk(tensors)
-    for operator in operations_of(structure):
-        walk.visit(operator)
+    found = walk(model)
     inputs, outputs = ([t.type for t in end] for end in (model.inputs, model.outputs))
     return Summary(
-        scheme=_scheme(walk, inputs, outputs),
+        scheme=_scheme(found, inputs, outputs),
         inputs=tuple(kind.name for kind in inputs),
         outputs=tuple(kind.name for kind in outputs),
-        variable_types=tuple(kind.name for kind in _most(walk.stored)),
-        compute_types=tuple(kind.name for kind in _most(walk.computed)),
-        constants=_constants(tensors),
-        float_operators=_sorted(walk.float_operators),
-        quantized_operators=_sorted(walk.quantized_operators),
-        custom_operators=_sorted(walk.custom_operators),
+        variable_types=tuple(kind.name for kind in _most(found.stored)),
+        compute_types=tuple(kind.name for kind in _most(found.computed)),
+        constants=_constants(model),
+        float_operators=_sorted(found.float_operators),
+        quantized_operators=_sorted(found.quantized_operators),
+        custom_operators=_sorted(found.custom_operators),
     )
 
 
@@ -255,16 +249,13 @@ def _lower(kind: TensorType) -> str:
     return kind.name.lower()
 
 
-def _constants(tensors: Tensors) -> tuple[tuple[str, int, int], ...]:
+def _constants(model: Model) -> tuple[tuple[str, int, int], ...]:
     """Count the constants of each type, and their bytes."""
-    found = {
-        (place, kind): size
-        for place, kind, size in zip(tensors.places, tensors.types, tensors.sizes, strict=True)
-        if place is not None
-    }
+    tensors = (tensor for graph in model.subgraphs for tensor in graph.tensors)
+    sizes = {(place_of(t), t.type): t.nbytes or 0 for t in tensors if t.is_constant}
     counts: Counter[TensorType] = Counter()
     nbytes: Counter[TensorType] = Counter()
-    for (_, kind), size in found.items():
+    for (_, kind), size in sizes.items():
         counts[kind] += 1
         nbytes[kind] += size
     return tuple((kind.name, counts[kind], size) for kind, size in nbytes.most_common())

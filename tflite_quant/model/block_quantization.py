@@ -1,6 +1,7 @@
-"""The schemes that came later: the members of the schema's union QuantizationDetails.
+"""The schemes that have a scale for each block of values, or for each index along several axes.
 
-Source: ai-edge-litert 2.3.0, schema_py_generated.py; what their fields mean: google-ai-edge/LiteRT,
+Their scales and zero points are tensors of their own. Source: ai-edge-litert 2.3.0,
+schema_py_generated.py; what their fields mean: google-ai-edge/LiteRT,
 tflite/converter/schema/schema.fbs.
 """
 
@@ -11,12 +12,12 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arithmetic.blockwise import dequantize_blockwise
 from ..errors import QuantizationError
 
-__all__ = ["Blockwise", "Custom", "MultiAxis", "UnknownScheme", "spread"]
+__all__ = ["Blockwise", "MultiAxis", "by_identity", "require_integers", "spread"]
 
 Floats = NDArray[np.float32]
-Integers = NDArray[np.int64]
 _Scheme = TypeVar("_Scheme")
 
 
@@ -28,6 +29,12 @@ def spread(values: NDArray[np.generic]) -> str:
     return str(low) if low == high else f"in [{low!s}, {high!s}]"
 
 
+def require_integers(values: NDArray[Any]) -> None:
+    """Refuse values that have scales but are no integers."""
+    if values.dtype.kind not in "iu":
+        raise QuantizationError(f"this tensor has scales, but its values are {values.dtype.name}")
+
+
 def _is(self: object, other: object) -> bool:
     return self is other
 
@@ -36,14 +43,14 @@ def _is_not(self: object, other: object) -> bool:
     return self is not other
 
 
-def _by_identity(cls: type[_Scheme]) -> type[_Scheme]:
+def by_identity(cls: type[_Scheme]) -> type[_Scheme]:
     """Let a tuple be equal to itself only: arrays in it have no single truth to compare by."""
     for name, method in (("__eq__", _is), ("__ne__", _is_not), ("__hash__", object.__hash__)):
         setattr(cls, name, method)
     return cls
 
 
-@_by_identity
+@by_identity
 class Blockwise(NamedTuple):
     """One scale for each block of consecutive values along an axis.
 
@@ -81,11 +88,15 @@ class Blockwise(NamedTuple):
         """The scheme's name: blockwise."""
         return "blockwise"
 
+    @property
+    def axis(self) -> None:
+        """None: the shape of the scales tells which values share one."""
+
     def __repr__(self) -> str:
         return f"Blockwise(blocks of {self.block_shape or self.block_size}, {_tensors(self)})"
 
     def parameters(self, shape: tuple[int, ...]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Give scales and zero points for a tensor of this shape.
+        """Return scales and zero points for a tensor of this shape.
 
         Returns
         -------
@@ -115,8 +126,16 @@ class Blockwise(NamedTuple):
             f"scales of shape {scales.shape}"
         )
 
+    def dequantize(
+        self, values: NDArray[Any], out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """Return the real values of integers; see `tflite_quant.dequantize_blockwise`."""
+        require_integers(values)
+        scales, zero_points = self.parameters(values.shape)
+        return dequantize_blockwise(values, scales, zero_points, out)
 
-@_by_identity
+
+@by_identity
 class MultiAxis(NamedTuple):
     """One scale for each index along several axes, or for each block along one of them.
 
@@ -147,12 +166,16 @@ class MultiAxis(NamedTuple):
         """The scheme's name: multi-axis."""
         return "multi-axis"
 
+    @property
+    def axis(self) -> None:
+        """None: the shape of the scales tells which values share one."""
+
     def __repr__(self) -> str:
         blocks = f", blocks of {self.block_size}" if self.block_size else ""
         return f"MultiAxis(axes={self.axes}{blocks}, {_tensors(self)})"
 
     def parameters(self, shape: tuple[int, ...]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Give scales and zero points for a tensor of this shape, as in `Blockwise`.
+        """Return scales and zero points for a tensor of this shape, as in `Blockwise`.
 
         Their tensors have an axis for each quantized dimension, in the order of `axes`, or one
         for every axis of the tensor.
@@ -186,6 +209,14 @@ class MultiAxis(NamedTuple):
             f"axes {self.axes}{of} do not take shape {shape} to scales of shape {found}"
         )
 
+    def dequantize(
+        self, values: NDArray[Any], out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """Return the real values of integers; see `tflite_quant.dequantize_blockwise`."""
+        require_integers(values)
+        scales, zero_points = self.parameters(values.shape)
+        return dequantize_blockwise(values, scales, zero_points, out)
+
     def _spread_out(self, values: NDArray[Any], rank: int) -> NDArray[Any]:
         """Put parameters that have an axis for each of `axes` where those are in the tensor."""
         if values.ndim == rank or values.ndim != len(self.axes):
@@ -196,7 +227,7 @@ class MultiAxis(NamedTuple):
 
 
 def _checked(scheme: Blockwise | MultiAxis) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Give scales and zero points, which may be nothing but what their tensors hold."""
+    """Return scales and zero points, which may be nothing but what their tensors hold."""
     scales, zeros = scheme.scales, scheme.zero_points
     if scales is None or (zeros is None and scheme.zero_points_tensor >= 0):
         raise QuantizationError(
@@ -230,62 +261,3 @@ def _tensors(scheme: Blockwise | MultiAxis) -> str:
     if scheme.zero_points_tensor < 0:
         return f"{scales}, zero_point 0"
     return f"{scales}, zero points in tensor {scheme.zero_points_tensor}, which cannot be read"
-
-
-@_by_identity
-class Custom(NamedTuple):
-    """Parameters in a form that only whoever wrote the file knows.
-
-    Attributes
-    ----------
-    content : ndarray of uint8, shape (n,)
-        The bytes: a read-only view of the file.
-    scales, zero_points, axis, min, max
-        As in `PerAxis`; such a file is not meant to have them, and no arithmetic uses them.
-    """
-
-    content: NDArray[np.uint8]
-    scales: Floats
-    zero_points: Integers
-    axis: int
-    min: Floats | None = None
-    max: Floats | None = None
-
-    @property
-    def scheme(self) -> str:
-        """The scheme's name: custom."""
-        return "custom"
-
-    def __repr__(self) -> str:
-        return f"Custom({self.content.size} bytes)"
-
-
-@_by_identity
-class UnknownScheme(NamedTuple):
-    """Parameters of a kind that this library does not know; nothing is computed from them.
-
-    Attributes
-    ----------
-    details_type : int
-        The number of the member of the schema's union QuantizationDetails.
-    name : str
-        The member's name, or its number again.
-    scales, zero_points, axis, min, max
-        As in `PerAxis`; such a file is not meant to have them, and no arithmetic uses them.
-    """
-
-    details_type: int
-    name: str
-    scales: Floats
-    zero_points: Integers
-    axis: int
-    min: Floats | None = None
-    max: Floats | None = None
-
-    @property
-    def scheme(self) -> str:
-        """The scheme's name: unknown."""
-        return "unknown"
-
-    def __repr__(self) -> str:
-        return f"UnknownScheme({self.name})"

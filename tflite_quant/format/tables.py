@@ -1,0 +1,381 @@
+"""Every table of a model, read and checked when the model is opened.
+
+The tables of all subgraphs are read together: all tensors are one set of columns, all operators
+another. Indices that tables hold of one another are checked here as well, so that whoever builds
+on a `Structure` meets no offset, and no index, that leads nowhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import CorruptModelError
+from . import schema
+from .flatbuffer import File, Positions, Tables, Vectors, read_tables
+
+__all__ = [
+    "BLOCKWISE",
+    "CUSTOM",
+    "MULTI_AXIS",
+    "External",
+    "OperatorCode",
+    "Sparsities",
+    "Structure",
+    "read_structure",
+]
+
+CUSTOM, BLOCKWISE, MULTI_AXIS = 1, 2, 3
+"""Members of the union QuantizationDetails."""
+
+
+class Details(NamedTuple):
+    """The details of quantization that few models have.
+
+    Attributes
+    ----------
+    kinds : ndarray of int64, shape (quantizations,)
+        The member of the union, 0 for none.
+    tables : dict of int to Tables
+        The tables of each kind that is known.
+    rows : dict of int to ndarray of int64, shape (quantizations,)
+        The row in the tables of each kind, -1 for none.
+    """
+
+    kinds: NDArray[np.int64]
+    tables: dict[int, Tables]
+    rows: dict[int, Positions]
+
+
+class Sparsities(NamedTuple):
+    """How the sparse tensors of a model are stored.
+
+    Attributes
+    ----------
+    tables : Tables
+        The SparsityParameters.
+    rows : ndarray of int64, shape (tensors,)
+        The row in `tables` of each tensor, -1 for none.
+    dimensions : Tables
+        The DimensionMetadata of all of them.
+    bounds : ndarray of int64, shape (len(tables) + 1,)
+        The dimensions of table i are rows `bounds[i]` to `bounds[i + 1] - 1`.
+    indices : dict of str to list of (Vectors, ndarray of int64)
+        For "array_segments" and "array_indices", the vectors of each type, and the row of each
+        dimension in these, -1 for none.
+    """
+
+    tables: Tables
+    rows: Positions
+    dimensions: Tables
+    bounds: Positions
+    indices: dict[str, list[tuple[Vectors, Positions]]]
+
+
+class External(NamedTuple):
+    """Which bytes lie in files beside the model.
+
+    Attributes
+    ----------
+    groups : Tables
+        Each has the name of a file.
+    buffers : Tables
+        The ExternalBuffers.
+    rows : dict of int to int
+        The row in `buffers` of each buffer's id.
+    """
+
+    groups: Tables
+    buffers: Tables
+    rows: dict[int, int]
+
+
+class OperatorCode(NamedTuple):
+    """What kind of operator it is.
+
+    Attributes
+    ----------
+    code : int
+        The number of the builtin operator.
+    custom_name : str or None
+        The name of a custom one.
+    version : int
+    """
+
+    code: int
+    custom_name: str | None
+    version: int
+
+
+@dataclass(frozen=True, eq=False)
+class Structure:
+    """The tables of a model as columns.
+
+    Attributes
+    ----------
+    file : File
+    model : Tables
+        A single one.
+    subgraphs, operator_codes, buffers, metadata, signatures : Tables
+    tensors, operators : Tables
+        Of all subgraphs.
+    tensor_bounds, operator_bounds : ndarray of int64, shape (subgraphs + 1,)
+        The tensors of subgraph s are rows `tensor_bounds[s]` to `tensor_bounds[s + 1] - 1`.
+    signature_inputs, signature_outputs : (Tables, ndarray of int64)
+        The TensorMaps of all signatures, and which are those of each, in the same way.
+    quantizations : Tables
+        The QuantizationParameters of the tensors that have them.
+    quantization_rows : ndarray of int64, shape (tensors,)
+        The row in `quantizations` of each tensor, -1 for none.
+    buffer_starts, buffer_sizes : ndarray of int64, shape (buffers + 1,)
+        Where the bytes of each buffer lie in the file, 0 for a buffer without data. The last row
+        is a buffer without data: a model need not have the buffer 0 that its tensors name.
+    details, sparsities, external
+        What few models have; None where no tensor has it.
+    """
+
+    file: File
+    model: Tables
+    subgraphs: Tables
+    operator_codes: Tables
+    buffers: Tables
+    metadata: Tables
+    signatures: Tables
+    tensors: Tables
+    tensor_bounds: Positions
+    operators: Tables
+    operator_bounds: Positions
+    signature_inputs: tuple[Tables, Positions]
+    signature_outputs: tuple[Tables, Positions]
+    quantizations: Tables
+    quantization_rows: Positions
+    buffer_starts: Positions
+    buffer_sizes: Positions
+    details: Details | None
+    sparsities: Sparsities | None
+    external: External | None
+
+    @cached_property
+    def codes(self) -> list[OperatorCode]:
+        """What each operator code says.
+
+        The code was a byte once; of that field and the wider one that replaced it, the larger
+        counts (google-ai-edge/LiteRT, tflite/converter/schema/schema_utils.cc, GetBuiltinCode).
+        """
+        tables = self.operator_codes
+        wide, narrow = map(tables.numbers, ("builtin_code", "deprecated_builtin_code"))
+        is_custom = tables.vectors("custom_code").present.tolist()
+        names = zip(tables.strings("custom_code"), is_custom, strict=True)
+        columns = (
+            np.maximum(wide, narrow).tolist(),
+            [name if is_there else None for name, is_there in names],
+            tables.numbers("version").tolist(),
+        )
+        return [OperatorCode(*facts) for facts in zip(*columns, strict=True)]
+
+    @property
+    def tensor_counts(self) -> Positions:
+        """The number of tensors of each subgraph."""
+        return self.tensor_bounds[1:] - self.tensor_bounds[:-1]
+
+
+def read_structure(file: File) -> Structure:
+    """Read and check every table of a model, one level of the tree after another.
+
+    Parameters
+    ----------
+    file : File
+        Its identifier has been checked.
+
+    Returns
+    -------
+    Structure
+
+    Raises
+    ------
+    CorruptModelError
+        Something lies outside the file, a table names another that is not there, or tables share
+        so much that it would take more than the file's budget.
+    """
+    root = np.array([int.from_bytes(file.memory[:4].tobytes(), "little")])
+    model = read_tables(file, schema.MODEL, root, lambda _: "")
+    subgraphs, _ = model.children("subgraphs", schema.SUBGRAPH, "subgraph")
+    codes, _ = model.children("operator_codes", schema.OPERATOR_CODE, "operator code")
+    buffers, _ = model.children("buffers", schema.BUFFER, "buffer")
+    metadata, _ = model.children("metadata", schema.METADATA, "metadata entry")
+    signatures, _ = model.children("signature_defs", schema.SIGNATURE_DEF, "signature")
+    tensors, tensor_bounds = subgraphs.children("tensors", schema.TENSOR, "tensor")
+    operators, operator_bounds = subgraphs.children("operators", schema.OPERATOR, "operator")
+    layout, word = schema.QUANTIZATION_PARAMETERS, "quantization"
+    quantizations, quantization_rows = tensors.child("quantization", layout, word)
+    buffer_starts, buffer_sizes = _buffer_bytes(buffers)
+    structure = Structure(
+        file=file,
+        model=model,
+        subgraphs=subgraphs,
+        operator_codes=codes,
+        buffers=buffers,
+        metadata=metadata,
+        signatures=signatures,
+        tensors=tensors,
+        tensor_bounds=tensor_bounds,
+        operators=operators,
+        operator_bounds=operator_bounds,
+        signature_inputs=signatures.children("inputs", schema.TENSOR_MAP, "input"),
+        signature_outputs=signatures.children("outputs", schema.TENSOR_MAP, "output"),
+        quantizations=quantizations,
+        quantization_rows=quantization_rows,
+        buffer_starts=buffer_starts,
+        buffer_sizes=buffer_sizes,
+        details=_read_details(quantizations),
+        sparsities=_read_sparsities(tensors),
+        external=_read_external(model, tensors),
+    )
+    _check_indices(structure)
+    return structure
+
+
+def _buffer_bytes(buffers: Tables) -> tuple[Positions, Positions]:
+    """Return where each buffer's bytes begin, and how many there are, with a last one of none.
+
+    They are a vector in the FlatBuffer, or lie after it, where `offset` and `size` say; an offset
+    of 0 or 1 means that there are none (google-ai-edge/LiteRT, schema.fbs, table Buffer).
+    """
+    data = buffers.vectors("data")
+    starts, sizes = np.append(data.starts * data.present, 0), np.append(data.lengths, 0)
+    if not buffers.has("offset"):
+        return starts, sizes
+    offsets, lengths = buffers.numbers("offset"), buffers.numbers("size")
+    outside, end = (offsets > 1) & ~data.present, np.uint64(buffers.file.size)
+    bad = outside & ((offsets > end) | (lengths > end - np.minimum(offsets, end)))
+    if np.count_nonzero(bad):
+        row = int(bad.argmax())
+        raise CorruptModelError(
+            f"{buffers.label(row)}: its {int(lengths[row]):_} bytes run past the end of the file "
+            f"(offset {int(offsets[row]):_} of {int(end):_})"
+        )
+    starts[:-1][outside], sizes[:-1][outside] = offsets[outside], lengths[outside]
+    return starts, sizes
+
+
+def _read_details(quantizations: Tables) -> Details | None:
+    """Read the details of quantization of the kinds that are known; None where there are none."""
+    if not quantizations.has("details_type"):
+        return None
+    kinds = quantizations.numbers("details_type").astype(np.int64)
+    tables, rows = {}, {}
+    for kind, layout in (
+        (CUSTOM, schema.CUSTOM_QUANTIZATION),
+        (BLOCKWISE, schema.BLOCKWISE_QUANTIZATION),
+        (MULTI_AXIS, schema.MULTI_AXIS_QUANTIZATION),
+    ):
+        tables[kind], rows[kind] = quantizations.child("details", layout, "details", kinds == kind)
+    return Details(kinds, tables, rows)
+
+
+def _read_sparsities(tensors: Tables) -> Sparsities | None:
+    """Read how sparse tensors are stored; None where no tensor is sparse."""
+    if not tensors.has("sparsity"):
+        return None
+    tables, rows = tensors.child("sparsity", schema.SPARSITY_PARAMETERS, "sparsity")
+    dimensions, bounds = tables.children("dim_metadata", schema.DIMENSION_METADATA, "dimension")
+    indices: dict[str, list[tuple[Vectors, Positions]]] = {}
+    for name in ("array_segments", "array_indices"):
+        kinds, indices[name] = dimensions.numbers(f"{name}_type"), []
+        for kind, layout in schema.SPARSE_INDEX_VECTORS.items():
+            vectors, of_dimensions = dimensions.child(name, layout, name, kinds == kind)
+            indices[name].append((vectors.vectors("values"), of_dimensions))
+    return Sparsities(tables, rows, dimensions, bounds, indices)
+
+
+def _read_external(model: Tables, tensors: Tables) -> External | None:
+    """Read what the model says of other files; None where no tensor has its values there."""
+    if not tensors.has("external_buffer"):
+        return None
+    layout, word = schema.EXTERNAL_BUFFER_GROUP, "external buffer group"
+    groups, _ = model.children("external_buffer_groups", layout, word)
+    layout, word = schema.EXTERNAL_BUFFER, "external buffer"
+    buffers, _ = model.children("external_buffers", layout, word)
+    _check_below(buffers, "group", len(groups))
+    rows = {number: row for row, number in enumerate(buffers.numbers("id").tolist())}
+    for row, number in enumerate(tensors.numbers("external_buffer").tolist()):
+        if number and number not in rows:
+            raise CorruptModelError(f"{tensors.label(row)}: there is no external buffer {number}")
+    return External(groups, buffers, rows)
+
+
+def _check_indices(structure: Structure) -> None:
+    """Refuse a model in which a table names another by an index that is not there."""
+    s, counts = structure, structure.tensor_counts
+    if not len(s.subgraphs):
+        raise CorruptModelError("the model has no subgraph")
+    # A tensor without data names buffer 0 also where a model has no buffers at all.
+    _check_below(s.tensors, "buffer", max(len(s.buffers), 1))
+    _check_below(s.operators, "opcode_index", len(s.operator_codes))
+    _check_below(s.metadata, "buffer", len(s.buffers))
+    _check_tensors(s.subgraphs, ("inputs", "outputs"), counts, lowest=0)
+    fields = ("inputs", "outputs", "intermediates")[: 3 if s.operators.has("intermediates") else 2]
+    _check_tensors(s.operators, fields, _for_each(counts, s.operator_bounds), lowest=-1)
+    if len(s.signatures):
+        _check_below(s.signatures, "subgraph_index", len(s.subgraphs))
+        limits = counts[s.signatures.numbers("subgraph_index")]
+        for tables, bounds in (s.signature_inputs, s.signature_outputs):
+            _check_below(tables, "tensor_index", _for_each(limits, bounds))
+    if s.details is not None:
+        of_tensors = _for_each(counts, s.tensor_bounds)[s.quantization_rows >= 0]
+        for kind in (BLOCKWISE, MULTI_AXIS):
+            limits = of_tensors[s.details.rows[kind] >= 0]
+            _check_below(s.details.tables[kind], "scales", limits)
+            _check_below(s.details.tables[kind], "zero_points", limits, lowest=-1)
+
+
+def _for_each(values: NDArray[Any], bounds: Positions) -> NDArray[Any]:
+    """Repeat the value of each parent for each of its children."""
+    return values.repeat((bounds[1:] - bounds[:-1]).astype(np.intp, copy=False))
+
+
+def _check_below(tables: Tables, name: str, limit: int | Positions, lowest: int = 0) -> None:
+    """Refuse the first table whose number, an index, is not below a limit."""
+    values = tables.numbers(name)
+    bad = (values < lowest) | (values >= limit)
+    if np.count_nonzero(bad):
+        row = int(bad.argmax())
+        count = int(np.broadcast_to(limit, values.shape)[row])
+        raise CorruptModelError(
+            f"{tables.label(row)}: '{name}' is {int(values[row])}, but there are {count}"
+        )
+
+
+def _check_tensors(tables: Tables, fields: tuple[str, ...], counts: Positions, lowest: int) -> None:
+    """Refuse the first table with a vector that has the index of no tensor of its subgraph.
+
+    Parameters
+    ----------
+    tables : Tables
+    fields : tuple of str
+        The vectors.
+    counts : ndarray of int64, shape (N,)
+        How many tensors the subgraph of each table has.
+    lowest : int
+        -1 where that stands for no tensor.
+    """
+    first, *others = (tables.vectors(name) for name in fields)
+    vectors = first.followed_by(*others)
+    indices = vectors.joined()
+    limits = _for_each(np.tile(counts, len(fields)), vectors.bounds)
+    bad = (indices < lowest) | (indices >= limits)
+    if np.count_nonzero(bad):
+        at = int(bad.argmax())
+        field, row = divmod(int(vectors.bounds.searchsorted(at, "right")) - 1, len(tables))
+        _refuse_tensor(tables.label(row), fields[field], int(indices[at]), int(limits[at]))
+
+
+def _refuse_tensor(label: str, field: str, index: int, count: int) -> NoReturn:
+    tensors = "1 tensor" if count == 1 else f"{count} tensors"
+    raise CorruptModelError(
+        f"{label}: '{field}' has tensor {index}, but the subgraph has {tensors}"
+    )

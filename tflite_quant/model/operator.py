@@ -1,0 +1,186 @@
+"""An operator: what it computes, on which tensors, and what it was told beside them."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping
+from functools import cached_property, partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import CorruptModelError
+from ..format.budget import Budget
+from ..format.flexbuffer import read_map
+from ..format.operator_options import Options, options_of
+from ..format.schema import builtin_operator_name
+from ..format.tables import OperatorCode, Structure
+from .tensor import Tensor
+
+if TYPE_CHECKING:
+    from .subgraph import Subgraph
+
+__all__ = ["Operator", "make_operators"]
+
+_BYTE = np.dtype(np.uint8)
+_NO_OPTIONS: Mapping[str, object] = MappingProxyType({})
+
+
+class Operator:
+    """One step of a subgraph.
+
+    Attributes
+    ----------
+    subgraph_index, index : int
+        Which subgraph of the model the operator belongs to, and its index there.
+    code : int
+        The number of the builtin operator.
+    name : str
+        The name of the builtin operator, such as CONV_2D; CUSTOM for all others.
+    custom_name : str or None
+        The name of a custom operator; None for a builtin one.
+    version : int
+        The version of the operator.
+    inputs : tuple of Tensor or None
+        The tensors it reads; None where it leaves out an optional one.
+    outputs : tuple of Tensor or None
+        The tensors it writes.
+    intermediates : tuple of Tensor or None
+        Tensors that carry the parameters of what it computes inside, as in an LSTM.
+    """
+
+    def __init__(
+        self,
+        subgraph: Subgraph,
+        shared: _OptionsOfAll,
+        index: int,
+        code: OperatorCode,
+        inputs: tuple[Tensor | None, ...],
+        outputs: tuple[Tensor | None, ...],
+        intermediates: tuple[Tensor | None, ...],
+    ) -> None:
+        # A subgraph holds its operators: if they held it too, only the garbage collector would
+        # let go of the file.
+        self._subgraph, self._shared = weakref.ref(subgraph), shared
+        self._subgraph_again = partial(type(subgraph), shared.structure, subgraph.index)
+        self.subgraph_index, self.index = subgraph.index, index
+        self.code, self.custom_name, self.version = code
+        self.name = builtin_operator_name(self.code)
+        self.inputs, self.outputs, self.intermediates = inputs, outputs, intermediates
+
+    def __repr__(self) -> str:
+        def indices(tensors: tuple[Tensor | None, ...]) -> list[int]:
+            return [-1 if tensor is None else tensor.index for tensor in tensors]
+
+        custom = "" if self.custom_name is None else f" {self.custom_name!r}"
+        return (
+            f"Operator({self.index}, {self.name}{custom}, version {self.version}, "
+            f"inputs {indices(self.inputs)}, outputs {indices(self.outputs)})"
+        )
+
+    @property
+    def subgraph(self) -> Subgraph:
+        """The subgraph that the operator belongs to."""
+        return self._subgraph() or self._subgraph_again()
+
+    @property
+    def options(self) -> Mapping[str, object]:
+        """What the operator was told beside its tensors, by the names of the schema's fields.
+
+        A read-only mapping to plain values: numbers (enumerations too), strings, tuples of
+        numbers, `bytes`. It is empty for an operator without builtin options, and for options
+        that are newer than this library; `options_name` has their name or number.
+
+        Raises
+        ------
+        CorruptModelError
+            The options run past the end of the file, or are shared by so many operators that they
+            would take more than the file's budget.
+        ValueError
+            The model is closed, and no options have been asked for before.
+        """
+        options = self._builtin_options
+        return _NO_OPTIONS if options is None else options.values
+
+    @property
+    def options_name(self) -> str | None:
+        """The name of the table of builtin options, such as Conv2DOptions; None without one."""
+        options = self._builtin_options
+        return None if options is None else options.name
+
+    @property
+    def _builtin_options(self) -> Options | None:
+        options = self._shared.options[self.index]
+        if isinstance(options, CorruptModelError):
+            raise CorruptModelError(str(options))
+        return options
+
+    @property
+    def custom_data(self) -> NDArray[np.uint8]:
+        """The bytes of a custom operator's options; empty if it has none. A read-only view."""
+        tables, file = self._shared.structure.operators, self._shared.structure.file
+        this = slice(row := self._shared.rows.start + self.index, row + 1)
+        names = ("large_custom_options_offset", "large_custom_options_size")
+        offset, size = (int(tables.numbers(name, this)[0]) for name in names)
+        if offset <= 1:
+            return tables.vectors("custom_options", this).view(0)
+        if offset > file.size or size > file.size - offset:
+            raise CorruptModelError(
+                f"{tables.label(row)}: its {size:_} bytes of custom options run past the end of "
+                f"the file (offset {offset:_} of {file.size:_})"
+            )
+        return file.view(offset, size, _BYTE)
+
+    @property
+    def custom_options(self) -> dict[str, object] | None:
+        """The custom options, where they are a FlexBuffer map; else None.
+
+        Raises
+        ------
+        CorruptModelError
+            They look like a FlexBuffer map, and are none. `custom_data` has the bytes.
+        """
+        return self.read_custom_options(Budget(self._shared.structure.file.size))
+
+    def read_custom_options(self, budget: Budget) -> dict[str, object] | None:
+        """Read `custom_options` as part of a larger question, whose budget is charged."""
+        label = f"subgraph {self.subgraph_index}, operator {self.index}"
+        return read_map(self.custom_data.tobytes(), label, budget)
+
+
+class _OptionsOfAll:
+    """The options of all operators of a subgraph, which are read together, when first asked for."""
+
+    def __init__(self, structure: Structure, rows: slice) -> None:
+        self.structure, self.rows = structure, rows
+
+    @cached_property
+    def options(self) -> list[Options | CorruptModelError | None]:
+        """The options of each operator, or why they cannot be read."""
+        return options_of(self.structure.operators, self.structure.file.afresh(), self.rows)
+
+
+def make_operators(structure: Structure, subgraph: Subgraph) -> tuple[Operator, ...]:
+    """Make the operators of a subgraph from the columns.
+
+    Raises
+    ------
+    ValueError
+        The model is closed.
+    """
+    rows = slice(*structure.operator_bounds[subgraph.index : subgraph.index + 2].tolist())
+    # The index -1, which stands for no tensor, finds the None at the end.
+    tensors = (*subgraph.tensors, None)
+    operands = [
+        [tuple([tensors[index] for index in indices]) for indices in vectors.lists()]
+        for vectors in (
+            structure.operators.vectors(name, rows)
+            for name in ("inputs", "outputs", "intermediates")
+        )
+    ]
+    indices = structure.operators.numbers("opcode_index", rows).tolist()
+    codes, shared = structure.codes, _OptionsOfAll(structure, rows)
+    columns = zip([codes[index] for index in indices], *operands, strict=True)
+    return tuple([Operator(subgraph, shared, index, *facts) for index, facts in enumerate(columns)])
