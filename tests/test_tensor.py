@@ -77,7 +77,7 @@ class TestData:
             one.data  # noqa: B018
 
     def test_what_has_no_data_says_why(self) -> None:
-        with pytest.raises(tq.UnsupportedError, match="tensor 0 't' is not constant"):
+        with pytest.raises(tq.UnsupportedError, match="tensor 0 't': not constant"):
             tensor(build.TensorSpec()).data  # noqa: B018
 
     @pytest.mark.parametrize("type", [TYPES.RESOURCE, TYPES.VARIANT, 99])

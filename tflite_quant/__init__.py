@@ -23,13 +23,12 @@ from .errors import (
     UnsupportedError,
 )
 from .format.schema import TensorType
+from .model.block_quantization import Blockwise, MultiAxis
 from .model.buffer import Buffer, ExternalBuffer
 from .model.model import Metadata, Model, Signature, open
 from .model.operator import Operator
 from .model.quantization import (
-    Blockwise,
     Custom,
-    MultiAxis,
     NotQuantized,
     PerAxis,
     PerTensor,

@@ -1,14 +1,6 @@
-"""The exceptions: every way in which a file can be wrong has a kind."""
+"""The exceptions: every way in which a file can be wrong has a kind; how their texts are short."""
 
 from __future__ import annotations
-
-__all__ = [
-    "CorruptModelError",
-    "NotTFLiteError",
-    "QuantizationError",
-    "TFLiteError",
-    "UnsupportedError",
-]
 
 
 class TFLiteError(ValueError):
@@ -34,3 +26,16 @@ class QuantizationError(TFLiteError):
 
 class UnsupportedError(TFLiteError):
     """The model is valid, but this library cannot do what was asked of it."""
+
+
+def brief(numbers: tuple[int, ...]) -> str:
+    """Write a tuple, such as a shape, of which a broken file may have a long one.
+
+    Examples
+    --------
+    >>> brief((1, 28, 28)), brief((1,) * 500)
+    ('(1, 28, 28)', '(1, 1, 1, 1, 1, 1, 1, 1, ... 500 numbers)')
+    """
+    if len(numbers) <= 16:
+        return str(numbers)
+    return f"({', '.join(map(str, numbers[:8]))}, ... {len(numbers)} numbers)"

@@ -29,17 +29,6 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..errors import QuantizationError
 
-__all__ = [
-    "BLOCK",
-    "are_exact",
-    "as_float32",
-    "dequantize",
-    "output",
-    "quantize",
-    "require_finite",
-    "to_float32",
-]
-
 BLOCK = 1 << 17
 """Values in a block: half a megabyte of float32."""
 

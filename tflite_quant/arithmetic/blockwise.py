@@ -17,8 +17,6 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import QuantizationError
 from .affine import BLOCK, are_exact, as_float32, output, require_finite
 
-__all__ = ["dequantize_blockwise"]
-
 
 def dequantize_blockwise(
     q: ArrayLike,

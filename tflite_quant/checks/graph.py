@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
+from ..model.block_quantization import Blockwise, MultiAxis
 from ..model.model import Model
 from ..model.operator import Operator
-from ..model.quantization import Blockwise, MultiAxis
 from ..model.subgraph import Subgraph
 from ..model.tensor import Tensor
 from ..summary.float_operators import CONVERSIONS, FLOATS, walk

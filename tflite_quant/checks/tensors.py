@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from ..errors import CorruptModelError, UnsupportedError
 from ..format.schema import INTEGER_RANGES, TensorType
 from ..format.sparsity import DenseDimension
+from ..model.block_quantization import Blockwise, MultiAxis
 from ..model.model import Model
 from ..model.operator import Operator
-from ..model.quantization import Blockwise, MultiAxis, PerAxis, PerTensor
+from ..model.quantization import PerAxis, PerTensor
 from ..model.subgraph import Subgraph
 from ..model.tensor import Tensor
 from .findings import KINDS, Finding, Named, Severity

@@ -14,12 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import TFLiteError
+from ..model.block_quantization import Blockwise, MultiAxis
 from ..model.model import Model
 from ..model.operator import Operator
 from ..model.quantization import (
-    Blockwise,
     Custom,
-    MultiAxis,
     NotQuantized,
     PerAxis,
     PerTensor,

@@ -11,20 +11,6 @@ from __future__ import annotations
 
 from ..errors import CorruptModelError
 
-__all__ = [
-    "ALWAYS",
-    "CHARACTER_COST",
-    "DENSE_PER_BYTE",
-    "ELEMENT_COST",
-    "FIELD_COST",
-    "NUMBER_COST",
-    "PER_BYTE",
-    "TABLE_COST",
-    "VALUE_COST",
-    "Budget",
-    "readable",
-]
-
 ALWAYS = 64 << 20
 """Bytes that may be made of any file."""
 PER_BYTE = 20

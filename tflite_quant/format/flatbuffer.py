@@ -32,18 +32,6 @@ from numpy.typing import DTypeLike, NDArray
 from ..errors import CorruptModelError
 from .budget import ELEMENT_COST, FIELD_COST, TABLE_COST, Budget
 
-__all__ = [
-    "Field",
-    "File",
-    "Kind",
-    "Label",
-    "Layout",
-    "Positions",
-    "Tables",
-    "Vectors",
-    "read_tables",
-]
-
 Positions = NDArray[np.int64]
 """Places in the file, in bytes from its start; 0 for what is absent, since nothing lies there."""
 
@@ -138,6 +126,11 @@ class Layout:
         return tuple(field.entry >> 1 for field in self.fields)
 
     @cached_property
+    def vtable_size(self) -> int:
+        """The bytes of a vtable that has an entry for each field."""
+        return 2 * max(self.slots, default=1) + 2
+
+    @cached_property
     def widths(self) -> Positions:
         """The bytes that each field takes in its table."""
         return np.array([field.width for field in self.fields], np.int64)
@@ -156,10 +149,26 @@ class Layout:
         references = self.fields[: self.references]
         return np.array([field.element_width for field in references], np.int64)
 
-    @property
+    @cached_property
+    def has_elements(self) -> Positions:
+        """1 for each reference that leads to a string or vector, 0 for the others."""
+        return np.array([width != 0 for width in self.element_widths], np.int64)
+
+    @cached_property
+    def nothing(self) -> tuple[Positions, Positions, Positions]:
+        """The columns of no tables: positions, targets, lengths."""
+        references = np.zeros((0, self.references), np.int64)
+        return np.zeros((0, len(self.fields)), np.int64), references, references
+
+    @cached_property
     def cost(self) -> int:
         """What is charged for a table, without what it refers to."""
         return TABLE_COST + FIELD_COST * len(self.fields)
+
+    @cached_property
+    def plural(self) -> str:
+        """What many tables are called in errors."""
+        return f"the {self.name} tables and what they refer to"
 
 
 class File:
@@ -230,11 +239,7 @@ class File:
         else:
             places = positions[:, None] + np.arange(dtype.itemsize)
             numbers = self.memory[places].view(dtype)[:, 0]
-        return numbers.astype(dtype.newbyteorder("="), copy=False)
-
-    def string(self, start: int, length: int) -> str:
-        """Decode UTF-8; bytes that are not UTF-8 are shown as escapes, not lost."""
-        return str(self.memory[start : start + length].tobytes(), "utf-8", "backslashreplace")
+        return numbers if dtype.isnative else numbers.astype(dtype.newbyteorder("="))
 
 
 class Vectors:
@@ -271,6 +276,9 @@ class Vectors:
     def positions(self) -> Positions:
         """Return the byte position of every element, one vector after another."""
         width, bounds = self.dtype.itemsize, self.bounds
+        if self.lengths.size == 1:
+            start = int(self.starts[0])
+            return np.arange(start, start + int(bounds[1]) * width, width, dtype=np.int64)
         first = self.starts - bounds[:-1] * width
         # numpy.repeat takes no 64-bit counts on a 32-bit machine.
         counts = self.lengths.astype(np.intp, copy=False)
@@ -381,10 +389,14 @@ class Tables:
         return Vectors(self.file, dtype, starts, self.lengths[rows, column])
 
     def strings(self, name: str, rows: slice = slice(None)) -> list[str]:
-        """Return the string of each table, or of some; an absent one is empty."""
-        text, string = self.vectors(name, rows), self.file.string
+        """Return the string of each table, or of some; an absent one is empty.
+
+        They are UTF-8; bytes that are not are shown as escapes, not lost.
+        """
+        # A view of this call's own: threads that share one can break it.
+        text, content = self.vectors(name, rows), self.file.memory.data
         return [
-            string(start, length)
+            str(content[start : start + length], "utf-8", "backslashreplace")
             for start, length in zip(text.starts.tolist(), text.lengths.tolist(), strict=True)
         ]
 
@@ -422,14 +434,16 @@ class Tables:
         """
         vectors = self.vectors(name)
         bounds = vectors.bounds
+        if not bounds[-1]:
+            return Tables(self.file, layout, self.label, *layout.nothing), bounds
 
         def label(row: int) -> str:
             parent = int(bounds.searchsorted(row, "right")) - 1
             place = f"{word} {row - int(bounds[parent])}"
             return f"{self.label(parent)}, {place}" if self.label(parent) else place
 
-        places = vectors.positions()
-        positions = places + self.file.numbers(places, _UINT32)
+        positions = vectors.positions()
+        positions += self.file.words[positions >> 2]
         return read_tables(self.file, layout, positions, label), bounds
 
 
@@ -458,36 +472,38 @@ def read_tables(file: File, layout: Layout, tables: Positions, label: Label) -> 
         A table, vtable, field, vector or string is not wholly in the file, or not aligned; or
         tables share so much that it would take more than the file's budget.
     """
-    file.spend(tables.size * layout.cost, f"the tables {layout.name}")
+    if not tables.size:
+        return Tables(file, layout, label, *layout.nothing)
+    file.spend(tables.size * layout.cost, layout.plural)
     refuse, last = _Refusal(file, layout, label), file.size - 4
-    bad: NDArray[Any]
-    if np.count_nonzero(bad := tables > last):
-        refuse(bad, tables, "the table is past the end of the file")
-    if np.count_nonzero(bad := tables & 3):
-        refuse(bad, tables, "the table is not aligned")
+    if np.count_nonzero(past := tables > last):
+        refuse(past, tables, "the table is past the end of the file")
+    if np.count_nonzero(misaligned := tables & 3):
+        refuse(misaligned, tables, "the table is not aligned")
     vtables = tables - file.words[tables >> 2].view("<i4")
     offsets = _offsets(refuse, vtables)
     present = offsets != 0
     positions = (tables[:, None] + offsets) * present
-    if np.count_nonzero(bad := positions & layout.misaligned):
-        refuse(bad, positions, "is not aligned")
-    if np.count_nonzero(bad := positions + layout.widths * present > file.size):
-        refuse(bad, positions, "is past the end of the file")
+    if np.count_nonzero(misaligned := positions & layout.misaligned):
+        refuse(misaligned, positions, "is not aligned")
+    if np.count_nonzero(past := positions + layout.widths * present > file.size):
+        refuse(past, positions, "is past the end of the file")
     return Tables(file, layout, label, positions, *_follow(refuse, positions))
 
 
 def _offsets(refuse: _Refusal, vtables: Positions) -> Positions:
     """Read the vtable of each table: return how far into it each field lies, 0 if it is absent."""
-    slots, of_tables = refuse.layout.slots, vtables.tolist()
+    layout, of_tables = refuse.layout, vtables.tolist()
     # Thousands of tables share a handful of vtables.
     rows = {vtable: row for row, vtable in enumerate(dict.fromkeys(of_tables))}
-    offsets = np.zeros((len(rows), len(slots)), np.int64)
-    for vtable, row in rows.items():
-        entries = _entries(refuse.file, vtable, 2 * max(slots, default=0) + 2)
+    offsets = []
+    for vtable in rows:
+        entries = _entries(refuse.file, vtable, layout.vtable_size)
         if isinstance(entries, str):
             refuse(vtables == vtable, vtables, entries)
-        offsets[row] = [entries[slot] if slot < len(entries) else 0 for slot in slots]
-    return offsets if len(rows) == vtables.size else offsets[[rows[at] for at in of_tables]]
+        offsets.append([entries[slot] if slot < len(entries) else 0 for slot in layout.slots])
+    array = np.array(offsets, np.int64)
+    return array if len(rows) == 1 else array[[rows[vtable] for vtable in of_tables]]
 
 
 def _entries(file: File, vtable: int, longest: int) -> tuple[int, ...] | str:
@@ -497,7 +513,7 @@ def _entries(file: File, vtable: int, longest: int) -> tuple[int, ...] | str:
     if vtable & 1:
         return "the vtable is not aligned"
     content = file.memory[vtable : vtable + longest].tobytes()
-    size = int.from_bytes(content[:2], "little")
+    size = content[0] | content[1] << 8
     if vtable + size > file.size:
         return "the vtable runs past the end of the file"
     return struct.unpack_from(f"<{min(size, longest) >> 1}H", content)
@@ -509,18 +525,16 @@ def _follow(refuse: _Refusal, positions: Positions) -> tuple[Positions, Position
     references = positions[:, : layout.references]
     present = references != 0
     targets = (references + file.words[references >> 2]) * present
-    bad: NDArray[Any]
-    if np.count_nonzero(bad := targets > last):
-        refuse(bad, targets, "is past the end of the file")
-    if np.count_nonzero(bad := targets & 3):
-        refuse(bad, targets, "is not aligned")
-    widths = layout.element_widths * present
-    lengths = file.words[targets >> 2] * (widths != 0).astype(np.int64)
-    sizes = lengths * widths
-    if np.count_nonzero(bad := targets + sizes > last):
-        refuse(bad, targets, "runs past the end of the file")
-    cost = ELEMENT_COST * int(np.add.reduce(sizes[:, : layout.copied], axis=None))
-    file.spend(cost, f"the strings and vectors of tables {layout.name}")
+    if np.count_nonzero(past := targets > last):
+        refuse(past, targets, "is past the end of the file")
+    if np.count_nonzero(misaligned := targets & 3):
+        refuse(misaligned, targets, "is not aligned")
+    lengths = file.words[targets >> 2] * (layout.has_elements * present)
+    sizes = lengths * layout.element_widths
+    if np.count_nonzero(past := targets + sizes > last):
+        refuse(past, targets, "runs past the end of the file")
+    copied = int(np.add.reduce(sizes[:, : layout.copied], axis=None))
+    file.spend(ELEMENT_COST * copied, layout.plural)
     return targets, lengths
 
 

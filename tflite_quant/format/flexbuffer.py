@@ -23,8 +23,6 @@ from typing import NoReturn
 from ..errors import CorruptModelError
 from .budget import CHARACTER_COST, NUMBER_COST, VALUE_COST, Budget
 
-__all__ = ["read_map"]
-
 
 def read_map(content: bytes, label: str, budget: Budget) -> dict[str, object] | None:
     """Read the options of a custom operator, if they are a FlexBuffer whose root is a map.

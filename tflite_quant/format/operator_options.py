@@ -24,8 +24,6 @@ from .budget import ELEMENT_COST
 from .flatbuffer import Field, File, Kind, Label, Layout, Tables, read_tables
 from .schema import layout_of
 
-__all__ = ["Options", "options_of", "read_options"]
-
 _NEWER_MEMBERS = {
     # google-ai-edge/LiteRT, tflite/converter/schema/schema.fbs.
     (2, 23): "StablehloCaseOptions",

@@ -20,31 +20,6 @@ import tflite
 
 from .flatbuffer import Field, Kind, Layout
 
-__all__ = [
-    "BLOCKWISE_QUANTIZATION",
-    "BUFFER",
-    "CUSTOM_QUANTIZATION",
-    "DIMENSION_METADATA",
-    "EXTERNAL_BUFFER",
-    "EXTERNAL_BUFFER_GROUP",
-    "IDENTIFIER",
-    "METADATA",
-    "MODEL",
-    "MULTI_AXIS_QUANTIZATION",
-    "OPERATOR",
-    "OPERATOR_CODE",
-    "QUANTIZATION_PARAMETERS",
-    "SIGNATURE_DEF",
-    "SPARSE_INDEX_VECTORS",
-    "SPARSITY_PARAMETERS",
-    "SUBGRAPH",
-    "TENSOR",
-    "TENSOR_MAP",
-    "TensorType",
-    "builtin_operator_name",
-    "quantization_details_name",
-]
-
 IDENTIFIER = b"TFL3"
 """What a TensorFlow Lite file has at bytes 4 to 8."""
 

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from ..errors import CorruptModelError, NotTFLiteError, UnsupportedError
 
-__all__ = ["Source", "load", "load_beside", "require_identifier"]
-
 Source = (
     str
     | os.PathLike[str]

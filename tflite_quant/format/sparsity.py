@@ -55,17 +55,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CorruptModelError, UnsupportedError
+from ..errors import CorruptModelError, UnsupportedError, brief
 from .tables import Sparsities
-
-__all__ = [
-    "CompressedDimension",
-    "DenseDimension",
-    "Dimension",
-    "Sparsity",
-    "densify",
-    "sparsity_of",
-]
 
 _MAX_RANK = 32
 """What numpy before 2.0 can have; it also keeps the tuples in messages short."""
@@ -146,12 +137,12 @@ class Sparsity:
     dimensions: tuple[Dimension, ...]
 
     def __repr__(self) -> str:
-        blocks = f", blocks in {_brief(self.block_map)}" if self.block_map else ""
+        blocks = f", blocks in {brief(self.block_map)}" if self.block_map else ""
         parts = [dimension._summary() for dimension in self.dimensions[:_SHOWN]]
         if len(self.dimensions) > _SHOWN:
             parts.append(f"... ({len(self.dimensions)} dimensions)")
         listed = ", ".join(parts) or "no dimensions"
-        return f"Sparsity(order {_brief(self.traversal_order)}{blocks}: {listed})"
+        return f"Sparsity(order {brief(self.traversal_order)}{blocks}: {listed})"
 
 
 def sparsity_of(sparsities: Sparsities, row: int) -> Sparsity:
@@ -271,7 +262,7 @@ def _check_size(shape: tuple[int, ...], itemsize: int, limit: int) -> None:
     if len(shape) > _MAX_RANK:
         raise UnsupportedError(f"the rank is {len(shape)}, expected at most {_MAX_RANK}")
     if any(size < 0 for size in shape):
-        raise CorruptModelError(f"shape {shape} has a negative size")
+        raise CorruptModelError(f"shape {brief(shape)} has a negative size")
     needed = math.prod(shape) * itemsize
     if needed > limit:
         raise CorruptModelError(
@@ -428,10 +419,3 @@ def _check_different(places: NDArray[np.intp], level: _Level, shape: tuple[int, 
         twice = np.unravel_index(int(ordered[same.argmax()]), shape)
         place = tuple(int(index) for index in twice)
         raise CorruptModelError(f"{level.name}: an index is there twice, for the place {place}")
-
-
-def _brief(numbers: tuple[int, ...]) -> str:
-    """Show a tuple, of which a broken file may have a long one."""
-    if len(numbers) <= 2 * _SHOWN:
-        return str(numbers)
-    return f"({', '.join(map(str, numbers[:_SHOWN]))}, ... {len(numbers)} numbers)"

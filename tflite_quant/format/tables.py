@@ -18,17 +18,6 @@ from ..errors import CorruptModelError
 from . import schema
 from .flatbuffer import File, Positions, Tables, Vectors, read_tables
 
-__all__ = [
-    "BLOCKWISE",
-    "CUSTOM",
-    "MULTI_AXIS",
-    "External",
-    "OperatorCode",
-    "Sparsities",
-    "Structure",
-    "read_structure",
-]
-
 CUSTOM, BLOCKWISE, MULTI_AXIS = 1, 2, 3
 """Members of the union QuantizationDetails."""
 
@@ -340,6 +329,8 @@ def _for_each(values: NDArray[Any], bounds: Positions) -> NDArray[Any]:
 
 def _check_below(tables: Tables, name: str, limit: int | Positions, lowest: int = 0) -> None:
     """Refuse the first table whose number, an index, is not below a limit."""
+    if not len(tables):
+        return
     values = tables.numbers(name)
     bad = (values < lowest) | (values >= limit)
     if np.count_nonzero(bad):
@@ -366,7 +357,7 @@ def _check_tensors(tables: Tables, fields: tuple[str, ...], counts: Positions, l
     first, *others = (tables.vectors(name) for name in fields)
     vectors = first.followed_by(*others)
     indices = vectors.joined()
-    limits = _for_each(np.tile(counts, len(fields)), vectors.bounds)
+    limits = _for_each(np.concatenate([counts] * len(fields)), vectors.bounds)
     bad = (indices < lowest) | (indices >= limits)
     if np.count_nonzero(bad):
         at = int(bad.argmax())

@@ -29,16 +29,6 @@ from numpy.typing import NDArray
 from ..errors import CorruptModelError, UnsupportedError
 from .schema import TensorType
 
-__all__ = [
-    "VIEWED",
-    "decode",
-    "decode_strings",
-    "dtype_of",
-    "is_packed",
-    "stored_bytes",
-    "stored_dtype_of",
-]
-
 _DTYPES: dict[TensorType, np.dtype[Any]] = {
     TensorType.FLOAT32: np.dtype("<f4"),
     TensorType.FLOAT16: np.dtype("<f2"),

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from ..format.flatbuffer import Positions, Vectors
 from ..format.schema import TensorType
 from ..format.tables import BLOCKWISE, MULTI_AXIS, Structure
-from ..model.quantization import Blockwise, Quantization
+from ..model.block_quantization import Blockwise
+from ..model.quantization import Quantization
 from ..model.subgraph import Subgraph
 
 if TYPE_CHECKING:

@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 from ..arithmetic.blockwise import dequantize_blockwise
 from ..errors import QuantizationError
 
-__all__ = ["Blockwise", "MultiAxis", "by_identity", "require_integers", "spread"]
-
 Floats = NDArray[np.float32]
 _Scheme = TypeVar("_Scheme")
 

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from ..format.flatbuffer import File
 
-__all__ = ["Buffer", "ExternalBuffer"]
-
 _BYTE = np.dtype(np.uint8)
 
 

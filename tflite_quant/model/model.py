@@ -33,8 +33,6 @@ from .tensor import Tensor
 if TYPE_CHECKING:
     from ..summary.summary import Summary
 
-__all__ = ["Metadata", "Model", "Signature", "open"]
-
 
 def open(source: Source) -> Model:
     """Open a TensorFlow Lite model for reading.

@@ -22,8 +22,6 @@ from .tensor import Tensor
 if TYPE_CHECKING:
     from .subgraph import Subgraph
 
-__all__ = ["Operator", "make_operators"]
-
 _BYTE = np.dtype(np.uint8)
 _NO_OPTIONS: Mapping[str, object] = MappingProxyType({})
 

@@ -9,8 +9,6 @@ from ..format.tables import Structure
 from .operator import Operator, make_operators
 from .tensor import Tensor, make_tensors
 
-__all__ = ["Subgraph", "counted"]
-
 
 class Subgraph:
     """One graph of operators and tensors.

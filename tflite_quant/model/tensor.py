@@ -13,25 +13,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ..errors import CorruptModelError, TFLiteError, UnsupportedError
+from ..errors import CorruptModelError, TFLiteError, UnsupportedError, brief
 from ..format import values
 from ..format.budget import DENSE_PER_BYTE, Budget
 from ..format.schema import TensorType, quantization_details_name
 from ..format.source import load_beside
 from ..format.sparsity import Sparsity, densify, sparsity_of
 from ..format.tables import BLOCKWISE, CUSTOM, Structure
+from .block_quantization import Blockwise, MultiAxis
 from .buffer import Buffer, ExternalBuffer
 from .quantization import (
-    Blockwise,
     Custom,
-    MultiAxis,
     NotQuantized,
     Quantization,
     UnknownScheme,
     classify,
 )
-
-__all__ = ["Tensor", "make_tensors"]
 
 _NOT_QUANTIZED = NotQuantized()
 
@@ -98,13 +95,9 @@ class Tensor:
 
     def __repr__(self) -> str:
         return (
-            f"Tensor({self.index}, {self.name!r}, {self.type.name}, {self.shape_signature}, "
-            f"{self.quantization})"
+            f"Tensor({self.index}, {self.name!r}, {self.type.name}, "
+            f"{brief(self.shape_signature)}, {self.quantization})"
         )
-
-    @property
-    def _label(self) -> str:
-        return f"subgraph {self.subgraph_index}, tensor {self.index} {self.name!r}"
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -209,27 +202,10 @@ class Tensor:
         UnsupportedError, CorruptModelError, ValueError
             As `data`.
         """
-        content, dtype = self._content(), self._stored_dtype()
-        if self.is_sparse or self.type is TensorType.STRING:
-            if content.size % dtype.itemsize:
-                raise CorruptModelError(
-                    f"{self._label}: {content.size:_} bytes are not a whole number of "
-                    f"{self.type.name} values"
-                )
-            return content.view(dtype)
-        expected = values.stored_bytes(self.type, self.shape)
-        if expected is None:
-            raise CorruptModelError(f"{self._label}: no tensor has shape {self.shape}")
-        if content.size != expected:
-            place = f"buffer {self.buffer.index}"
-            if self.external_buffer is not None:
-                place = f"file {self.external_buffer.file!r}"
-            raise CorruptModelError(
-                f"{self._label}: {place} has {content.size:_} bytes, but "
-                f"{self.type.name} of shape {self.shape} takes {expected} bytes"
-            )
-        stored = content.view(dtype)
-        return stored if values.is_packed(self.type) else self._shaped(stored)
+        try:
+            return self._stored()
+        except TFLiteError as error:
+            raise self._labeled(error) from None
 
     @property
     def data(self) -> NDArray[Any]:
@@ -253,18 +229,48 @@ class Tensor:
         ValueError
             The model is closed.
         """
-        stored = self.stored
-        if self.type in values.VIEWED and not self.is_sparse:
-            return stored
         try:
-            if self.is_sparse:
-                return self._densified(stored)
-            count = math.prod(self.shape)
-            if self.type is TensorType.STRING:
-                return self._shaped(values.decode_strings(stored, count))
-            return self._shaped(values.decode(stored.reshape(-1), self.type, count))
+            return self._data()
         except TFLiteError as error:
-            raise type(error)(f"{self._label}: {error}") from None
+            raise self._labeled(error) from None
+
+    def _labeled(self, error: TFLiteError) -> TFLiteError:
+        """Return an error that says which tensor it is about."""
+        label = f"subgraph {self.subgraph_index}, tensor {self.index} {self.name!r}"
+        return type(error)(f"{label}: {error}")
+
+    def _stored(self) -> NDArray[Any]:
+        content, dtype = self._content(), values.stored_dtype_of(self.type)
+        if self.is_sparse or self.type is TensorType.STRING:
+            if content.size % dtype.itemsize:
+                raise CorruptModelError(
+                    f"{content.size:_} bytes are not a whole number of {self.type.name} values"
+                )
+            return content.view(dtype)
+        shape, expected = brief(self.shape), values.stored_bytes(self.type, self.shape)
+        if expected is None:
+            raise CorruptModelError(f"no tensor has shape {shape}")
+        if content.size != expected:
+            place = f"buffer {self.buffer.index}"
+            if self.external_buffer is not None:
+                place = f"file {self.external_buffer.file!r}"
+            raise CorruptModelError(
+                f"{place} has {content.size:_} bytes, but {self.type.name} of shape {shape} takes "
+                f"{expected} bytes"
+            )
+        stored = content.view(dtype)
+        return stored if values.is_packed(self.type) else self._shaped(stored)
+
+    def _data(self) -> NDArray[Any]:
+        stored = self._stored()
+        if self.is_sparse:
+            return self._densified(stored)
+        if self.type in values.VIEWED:
+            return stored
+        count = math.prod(self.shape)
+        if self.type is TensorType.STRING:
+            return self._shaped(values.decode_strings(stored, count))
+        return self._shaped(values.decode(stored.reshape(-1), self.type, count))
 
     def _densified(self, stored: NDArray[Any]) -> NDArray[Any]:
         if self.type is TensorType.STRING or values.is_packed(self.type):
@@ -279,30 +285,19 @@ class Tensor:
         """Return the bytes that hold the values, from this file or another."""
         external = self.external_buffer
         if external is None:
-            if not self.is_constant:
-                raise UnsupportedError(
-                    f"{self._label} is not constant: it has values only while the model runs"
-                )
-            return self.buffer.data
+            if self.is_constant:
+                return self.buffer.data
+            raise UnsupportedError("not constant: it has values only while the model runs")
         if external.packing not in ("", "unpacked"):
-            raise UnsupportedError(f"{self._label}: bytes packed as {external.packing!r}")
+            raise UnsupportedError(f"its bytes are packed as {external.packing!r}")
         folder = self._structure.file.folder
-        try:
-            return load_beside(folder, external.file, external.offset, external.length)
-        except TFLiteError as error:
-            raise type(error)(f"{self._label}: {error}") from None
-
-    def _stored_dtype(self) -> np.dtype[Any]:
-        try:
-            return values.stored_dtype_of(self.type)
-        except UnsupportedError as error:
-            raise UnsupportedError(f"{self._label}: {error}") from None
+        return load_beside(folder, external.file, external.offset, external.length)
 
     def _shaped(self, array: NDArray[Any]) -> NDArray[Any]:
         try:
             return array.reshape(self.shape)
         except ValueError as error:
-            raise UnsupportedError(f"{self._label}: shape {self.shape}: {error}") from None
+            raise UnsupportedError(f"shape {brief(self.shape)}: {error}") from None
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         data = self.data
@@ -341,23 +336,22 @@ class Tensor:
         ...     model["residual_1/stem_conv_1/convolution"].dequantize().dtype
         dtype('float32')
         """
-        quantization, data = self.quantization, self.data
-        if isinstance(quantization, Blockwise | MultiAxis):
-            self._check_parameters(quantization)
         try:
-            return quantization.dequantize(data, out)
+            self._check_parameters()
+            return self.quantization.dequantize(self._data(), out)
         except TFLiteError as error:
-            raise type(error)(f"{self._label}: {error}") from None
+            raise self._labeled(error) from None
 
-    def _check_parameters(self, quantization: Blockwise | MultiAxis) -> None:
-        """Say why the scales or zero points, which are other tensors, cannot be read."""
-        for index in (quantization.scales_tensor, quantization.zero_points_tensor):
-            if index < 0:
-                continue
-            try:
-                self._other(index).data  # noqa: B018
-            except TFLiteError as error:
-                raise type(error)(f"{self._label}: its parameters: {error}") from None
+    def _check_parameters(self) -> None:
+        """Say why the scales or zero points, if they are other tensors, cannot be read."""
+        quantization = self.quantization
+        if isinstance(quantization, Blockwise | MultiAxis):
+            for index in (quantization.scales_tensor, quantization.zero_points_tensor):
+                try:
+                    if index >= 0:
+                        self._other(index).data  # noqa: B018
+                except TFLiteError as error:
+                    raise type(error)(f"its parameters: {error}") from None
 
 
 def make_tensors(
@@ -410,8 +404,9 @@ def _buffers(structure: Structure, rows: slice) -> list[Buffer]:
     """Return the buffer of each tensor."""
     indices = structure.tensors.numbers("buffer", rows)
     starts, sizes = structure.buffer_starts[indices], structure.buffer_sizes[indices]
-    columns = (indices.tolist(), starts.tolist(), sizes.tolist())
-    return [Buffer(*facts, structure.file) for facts in zip(*columns, strict=True)]
+    file, none = structure.file, Buffer(0, int(structure.buffer_starts[0]), 0, structure.file)
+    columns = zip(indices.tolist(), starts.tolist(), sizes.tolist(), strict=True)
+    return [Buffer(*facts, file) if facts[0] else none for facts in columns]
 
 
 def _external_buffers(structure: Structure, rows: slice) -> list[ExternalBuffer | None]:
