@@ -22,9 +22,9 @@ in all versions. The severity is
 - **note**: it is worth knowing.
 
 Beside each name is the worst that it can be. The specification is the one in
-`tflite_quant/rules.py`; where its sources disagree, `tflite_quant/disagreements.py` says which is
-followed. Each example is what is printed of the model of that identifier in `tests/faults.py`. This
-page is made by `python -m docs.make`.
+`tflite_quant/checks/rules.py`; where its sources disagree, [disagreements.md](disagreements.md)
+says which is followed. Each example is what is printed of the model of that identifier in
+`tests/faults.py`. This page is made by `python -m docs.make`.
 """
 
 

@@ -75,8 +75,10 @@ OPERATORS = {
 }
 
 
-def variants(rule: Rule, count: int, options: Mapping[str, object]) -> Iterator[tuple[str, bytes]]:
-    """Give models of one operator: as it should be, and with each parameter changed."""
+def variants(
+    name: str, rule: Rule, count: int, options: Mapping[str, Any]
+) -> Iterator[tuple[str, bytes]]:
+    """Yield models of one operator: as it should be, and with each parameter changed."""
 
     def spec(operand: Operand, name: str) -> TensorSpec:
         low, high = operand.zero_point or (0, 0)
@@ -86,8 +88,7 @@ def variants(rule: Rule, count: int, options: Mapping[str, object]) -> Iterator[
         )
 
     def model(*specs: TensorSpec) -> bytes:
-        version = rule.version or 1
-        return faults.operator(rule.operator, specs[:count], specs[count:], version, **options)
+        return faults.operator(name, specs[:count], specs[count:], **options)
 
     asked = [rule.input(index) for index in range(count)] + [rule.output(0)]
     specs = [spec(one, f"t{i}") for i, one in enumerate(asked) if one is not None]
@@ -109,7 +110,7 @@ def test_errors_are_what_kernels_refuse(domain: Domain) -> None:
         f"{name} {what}": model
         for name, (count, options) in OPERATORS.items()
         if (rule := RULES[domain].get(name)) is not None and rule.has_kernel
-        for what, model in variants(rule, count, options)
+        for what, model in variants(name, rule, count, options)
     }
     runs = dict(zip(cases, refusal.runs(list(cases.values())), strict=True))
     errors = {name: bool(tq.check(model).at_least(Severity.ERROR)) for name, model in cases.items()}
