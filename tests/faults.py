@@ -15,7 +15,7 @@ from tests.build import OperatorSpec, SubgraphSpec, TensorSpec, constant
 
 __all__ = [
     "FAULTS", "GOOD", "Fault", "convolution", "dense", "island", "lstm", "operator", "options",
-    "svdf", "unary",
+    "svdf", "unary", "wide",
 ]  # fmt: skip
 
 OPERATORS = tflite.BuiltinOperator

@@ -13,7 +13,7 @@ import pytest
 import tflite_quant as tq
 from conftest import ROOT
 from docs.make import findings_page
-from tests import faults, refusal
+from tests import build, faults, refusal
 from tests.build import TensorSpec
 from tests.faults import FAULTS
 from tflite_quant.checks.findings import KINDS, Severity
@@ -181,13 +181,24 @@ class TestOtherSeverities:
         finding = self.one(model, "TQ207")
         assert "of channel 1" in finding.found
         assert str(finding.severity) == "warning"
-        nearly = float(np.nextafter(np.float32(0.0625), np.float32(1)))
-        assert found(faults.dense(b=replace(faults.B, scale=[0.125, nearly])), "TQ207") == []
+
+    @pytest.mark.parametrize(("off", "is_found"), [(2.0**-22, False), (2.0**-20, True)])
+    def test_how_far_rounding_may_take_a_bias(self, off: float, is_found: bool) -> None:
+        model = faults.dense(b=replace(faults.B, scale=[0.125, 0.0625 * (1 + off)]))
+        assert bool(found(model, "TQ207")) is is_found
 
     def test_a_bias_at_the_ends_of_its_type(self) -> None:
         data = np.array([100, -(2**31)], np.int32)
         finding = self.one(faults.dense(b=replace(faults.B, data=data)), "TQ502")
         assert "in channel 1" in finding.found
+
+    @pytest.mark.parametrize(
+        ("size", "distinct", "is_found"), [(64, 16, True), (63, 16, False), (64, 15, False)]
+    )
+    def test_how_many_weights_make_a_crowd(self, size: int, distinct: int, is_found: bool) -> None:
+        values = np.full((2, size), 127, np.int8)
+        values[:, : distinct - 1] = np.arange(distinct - 1)
+        assert bool(found(faults.wide(values), "TQ502")) is is_found
 
     def test_an_svdf(self) -> None:
         assert found(faults.svdf(1), "TQ212") == []
@@ -239,8 +250,28 @@ class TestQuantize:
 
 
 class TestIslands:
-    def test_what_reaches_an_output_is_none(self) -> None:
+    def test_what_ends_in_an_output_is_none(self) -> None:
         assert found(FAULTS["TQ401"].good, "TQ401") == []
+
+    @pytest.mark.parametrize(
+        ("inputs", "outputs", "count"),
+        [([0], [5], 1), ([0], [5, 3], 0), ([0], [5, 4], 0), ([0, 6], [5], 0)],
+    )
+    def test_what_also_reaches_an_input_or_output_is_none(
+        self, inputs: list[int], outputs: list[int], count: int
+    ) -> None:
+        """The model's user has, or wants, these real values."""
+        floats = [TensorSpec(f"f{i}", (1, 4), faults.TYPES.FLOAT32) for i in range(4)]
+        tensors = [faults.X, faults.X, *floats[:3], faults.SAME, floats[3]]
+        steps = [
+            build.OperatorSpec(faults.OPERATORS.RELU, [0], [1], version=2),
+            build.OperatorSpec(faults.OPERATORS.DEQUANTIZE, [1], [2], version=2),
+            build.OperatorSpec(faults.OPERATORS.ADD, [2, 6] if 6 in inputs else [2, 2], [3]),
+            build.OperatorSpec(faults.OPERATORS.SIN, [3], [4]),
+            build.OperatorSpec(faults.OPERATORS.QUANTIZE, [4], [5]),
+        ]
+        model = build.model(build.SubgraphSpec(tensors, inputs, outputs, steps, "main"))
+        assert len(found(model, "TQ401")) == count
 
     def test_two_islands_are_two_findings(self) -> None:
         names = ["DEQUANTIZE", "SIN", "QUANTIZE", "DEQUANTIZE", "COS", "QUANTIZE", "RELU"]
