@@ -1,4 +1,4 @@
-"""Holds a model against the quantization specification, and gives what it finds."""
+"""Checks a model against the quantization specification."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def check(model: Model | Source) -> Report:
     Raises
     ------
     TFLiteError, OSError
-        The model cannot be opened, an operator's options are broken, or tensors share scales out
-        of all proportion to the file.
+        The model cannot be opened, an operator's options are corrupt, or tensors share so many
+        scales that checking each takes far more memory than the file.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def check(model: Model | Source) -> Report:
 
 
 def _require_parameters_of_their_own(structure: Structure) -> None:
-    """Refuse tensors that share vectors of scales so much that looking at all takes long."""
+    """Refuse tensors that share so many scales that checking each takes too long."""
     for name in ("scale", "zero_point"):
         vectors = structure.quantizations.vectors(name)
         size = int(vectors.lengths.sum()) * vectors.dtype.itemsize
