@@ -172,6 +172,33 @@ class TestOtherSeverities:
         unscaled = faults.unary("SQUEEZE", replace(faults.SAME, scale=None, zero_point=None))
         assert "no scale" in self.one(unscaled, "TQ206").expected
 
+    def test_padding_that_is_quantized_as_the_output(self) -> None:
+        pads = build.constant(np.zeros((2, 2), np.int32), name="pads")
+        value = build.constant(np.zeros(1, np.int8), 0.5, 3, name="value")
+
+        def padded(value: TensorSpec) -> bytes:
+            return faults.operator("PADV2", [faults.X, pads, value], [faults.SAME], 2)
+
+        assert found(padded(value), "TQ206") == []
+        models = [padded(replace(value, scale=0.25)), padded(replace(value, zero_point=2))]
+        assert [str(self.one(model, "TQ206").severity) for model in models] == ["error"] * 2
+        assert refusal.runs([padded(value), *models]) == [True, False, False]
+
+    def test_a_type_or_scale_that_the_kernel_does_not_check(self) -> None:
+        narrow = faults.unary("TANH", replace(faults.SAME, scale=1 / 256, zero_point=0))
+        assert str(self.one(narrow, "TQ205").severity) == "warning"
+        wide = replace(faults.SAME, type=faults.TYPES.INT16, zero_point=0)
+        assert str(self.one(faults.unary("GELU", wide), "TQ201").severity) == "warning"
+
+    def test_one_channel_has_one_scale(self) -> None:
+        w = build.constant(np.array([[1, -127, 3, 4]], np.int8), 0.25, 0, name="w")
+        b = build.constant(np.array([5], np.int32), 0.125, 0, name="b")
+        assert tq.check(faults.dense(w=w, b=b, y=replace(faults.Y, shape=(1, 1)))).findings == ()
+
+    def test_weights_without_the_axis_of_the_channels(self) -> None:
+        model = faults.operator("DEPTHWISE_CONV_2D", [faults.X, faults.W1, faults.B1], [faults.Y])
+        assert found(model, "TQ202") == []
+
     def test_a_bias_without_a_scale(self) -> None:
         model = faults.dense(b=replace(faults.B, scale=None, zero_point=None))
         assert self.one(model, "TQ207").found == "no scale"
@@ -181,8 +208,22 @@ class TestOtherSeverities:
         finding = self.one(model, "TQ207")
         assert "of channel 1" in finding.found
         assert str(finding.severity) == "warning"
+        one = self.one(faults.dense(b=faults.B1), "TQ207")
+        assert one.found == "scale 0.125 of channel 1"
 
-    @pytest.mark.parametrize(("off", "is_found"), [(2.0**-22, False), (2.0**-20, True)])
+    def test_a_bias_whose_scale_only_some_kernels_refuse(self) -> None:
+        """FULLY_CONNECTED compares the difference with the scale of its output."""
+        wrong: dict[str, Any] = {"w": faults.W1, "b": replace(faults.B1, scale=0.125 + 0.03)}
+        models = [faults.dense(y=replace(faults.Y, scale=scale), **wrong) for scale in (1.0, 2.0)]
+        severities = [str(self.one(model, "TQ207").severity) for model in models]
+        assert severities == ["error", "warning"]
+        assert refusal.runs(models) == [False, True]
+
+    def test_a_bias_whose_product_is_not_known(self) -> None:
+        unscaled = replace(faults.W, scale=None, zero_point=None)
+        assert found(faults.dense(w=unscaled), "TQ207") == []
+
+    @pytest.mark.parametrize(("off", "is_found"), [(2.0**-21, False), (2.0**-20, True)])
     def test_how_far_rounding_may_take_a_bias(self, off: float, is_found: bool) -> None:
         model = faults.dense(b=replace(faults.B, scale=[0.125, 0.0625 * (1 + off)]))
         assert bool(found(model, "TQ207")) is is_found
@@ -216,6 +257,36 @@ class TestOtherSeverities:
         state = faults.lstm(scale=None, zero_point=None)
         assert self.one(state, "TQ207").found == "no scale"
 
+    @pytest.mark.parametrize("scale", [0.0, -1.0, np.inf, np.nan])
+    def test_a_cell_state_whose_scale_has_no_logarithm(self, scale: float) -> None:
+        assert self.one(faults.lstm(scale), "TQ212").expected == "a power of two"
+
+    def test_only_one_lstm_limits_the_scale_of_its_cell_state(self) -> None:
+        models = [
+            faults.lstm(scale, name)
+            for name in ("LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM")
+            for scale in (2.0**-9, 2.0**-8)
+        ]
+        assert [len(found(model, "TQ212")) for model in models] == [0, 1, 0, 0]
+        finding = self.one(models[1], "TQ212")
+        assert finding.expected == "a power of two of at most 2^-9"
+        # LiteRT runs it, but computes with parameters that were never set.
+        assert "rest unset" in finding.effect
+        assert refusal.runs(models) == [True] * 4
+
+    def test_the_biases_of_an_lstm(self) -> None:
+        weights = build.constant(np.full((2, 2), 100, np.int8), 0.5, 0, name="projection")
+        bias = build.constant(np.array([1, 2], np.int32), 0.5 * 0.01, 0, name="bias")
+        assert found(faults.lstm(inputs={16: weights, 17: bias}), "TQ207") == []
+        wrong = replace(bias, scale=0.5 * 0.02)
+        finding = self.one(faults.lstm(inputs={16: weights, 17: wrong}), "TQ207")
+        assert finding.expected.startswith("0.005, the product")
+
+        factors = build.constant(np.full(2, 20000, np.int16), 0.5, 0, name="normalization")
+        findings = found(faults.lstm(inputs=dict.fromkeys(range(20, 24), factors)), "TQ207")
+        assert {one.expected.split(",")[0] for one in findings} == {str(0.5 / 1024)}
+        assert len(findings) == 4
+
 
 class TestQuantize:
     """A QUANTIZE converts from and to several types, each pair with rules of its own."""
@@ -235,6 +306,7 @@ class TestQuantize:
                 assert self.findings(self.spec(read), self.spec(written)) == []
         assert self.findings(floats, self.spec("INT8", zero_point=5)) == []
         assert self.findings(floats, self.spec("INT16")) == []
+        assert self.findings(self.spec("INT8"), self.spec("UINT8", zero_point=200)) == []
 
     def test_float_to_several_scales(self) -> None:
         floats = self.spec("FLOAT32", None, None)
@@ -247,6 +319,32 @@ class TestQuantize:
         wrong = self.spec("INT16", zero_point=7)
         assert self.findings(wrong, self.spec("INT16")) == [("TQ204", "error")]
         assert self.findings(wrong, self.spec("INT8")) == [("TQ204", "warning")]
+
+
+class TestNotSpecified:
+    """TQ210 is for operators that compute on quantized integers, but have no rule."""
+
+    @pytest.mark.parametrize("name", ["DIV", "ELU", "FLOOR"])
+    def test_an_operator_without_a_rule(self, name: str) -> None:
+        (finding,) = found(faults.unary(name, faults.SAME), "TQ210")
+        assert finding.found == "an INT8 activation with scale 0.5"
+        assert finding.expected == "an operator that the specification lists"
+
+    def test_a_type_without_a_rule(self) -> None:
+        wide = replace(faults.X, type=faults.TYPES.INT16)
+        (finding,) = found(faults.operator("PRELU", [wide, wide], [wide]), "TQ210")
+        assert finding.expected == "a type that the specification lists"
+
+    @pytest.mark.parametrize("name", ["DENSIFY", "IF", "CALL_ONCE", "CUSTOM"])
+    def test_an_operator_that_computes_nothing_itself(self, name: str) -> None:
+        assert found(faults.unary(name, faults.SAME), "TQ210") == []
+
+    @pytest.mark.parametrize(
+        "changes", [{"scale": None, "zero_point": None}, {"type": faults.TYPES.FLOAT32}]
+    )
+    def test_tensors_that_are_not_quantized(self, changes: dict[str, Any]) -> None:
+        x = replace(faults.X, **changes)
+        assert found(faults.unary("ELU", x, x), "TQ210") == []
 
 
 class TestIslands:

@@ -308,10 +308,10 @@ def _cell_scale(case: _Case, use: _Use, scale: float) -> Iterator[Finding]:
     if abs(exponent - nearest) < 1e-3 and not (is_lstm and nearest > -9):
         return
     expected = "a power of two" + (" of at most 2^-9" if is_lstm else "")
-    # UNIDIRECTIONAL_SEQUENCE_LSTM ignores the result of its own check.
+    # Both kernels ignore the result of their own check.
     unset = "The kernel stops reading parameters at this point, and computes with the rest unset."
     found = f"a cell state with scale {_shown(scale)}"
-    yield case.find("TQ212", None, use, found, expected, None if is_lstm else unset)
+    yield case.find("TQ212", None, use, found, expected, unset)
 
 
 def _bias_scale(case: _Case, use: _Use) -> Iterator[Finding]:
