@@ -169,6 +169,8 @@ class TestOtherSeverities:
         assert found(model, "TQ206") == []
         moved = faults.unary("SQUEEZE", replace(faults.SAME, scale=0.25))
         assert str(self.one(moved, "TQ206").severity) == "warning"
+        shifted = faults.unary("SQUEEZE", replace(faults.SAME, zero_point=4))
+        assert str(self.one(shifted, "TQ206").severity) == "warning"
         unscaled = faults.unary("SQUEEZE", replace(faults.SAME, scale=None, zero_point=None))
         assert "no scale" in self.one(unscaled, "TQ206").expected
 
@@ -197,7 +199,44 @@ class TestOtherSeverities:
 
     def test_weights_without_the_axis_of_the_channels(self) -> None:
         model = faults.operator("DEPTHWISE_CONV_2D", [faults.X, faults.W1, faults.B1], [faults.Y])
-        assert found(model, "TQ202") == []
+        assert found(model, "TQ202") + found(model, "TQ203") == []
+
+    def test_two_scales_where_one_is_specified(self) -> None:
+        y = replace(faults.Y, scale=[1.0, 0.5], zero_point=[0, 0], axis=1)
+        assert self.one(faults.unary("GELU", y), "TQ202").found == "2 scales"
+
+    def test_a_shape_that_has_no_scale(self) -> None:
+        shape = build.constant(np.array([1, 1, 1, 2], np.int32), name="shape")
+        x, y = replace(faults.X, shape=(1, 1, 1, 4)), replace(faults.Y, shape=(1, 1, 1, 2))
+        w = replace(faults.W, shape=(2, 1, 1, 4))
+        fields = faults.options("TransposeConvOptions", stride_w=1, stride_h=1)
+        model = faults.operator("TRANSPOSE_CONV", [shape, w, x, faults.B], [y], 3, **fields)
+        assert tq.check(model).findings == ()
+        assert refusal.runs([model]) == [True]
+
+    def test_parameters_that_a_rule_does_not_describe(self) -> None:
+        """Those of blocks are looked at for the tensor."""
+        details = build.blockwise(2, scales=3)
+        w = replace(faults.W, scale=None, zero_point=None, details=details)
+        assert found(faults.dense(w=w), "TQ101") == []
+
+    def test_a_hard_swish_without_a_scale(self) -> None:
+        y = replace(faults.SAME, scale=None, zero_point=None)
+        assert [one.id for one in tq.check(faults.unary("HARD_SWISH", y))] == ["TQ101"]
+
+    def test_constants_that_operators_share(self) -> None:
+        """They are looked at once."""
+        bias = replace(faults.B, data=np.array([100, -(2**31)], np.int32))
+        tensors = [faults.X, faults.ZEROS, bias, faults.Y, replace(faults.Y, name="y2")]
+        steps = [
+            build.OperatorSpec(
+                faults.OPERATORS.FULLY_CONNECTED, [0, 1, 2], [output], version=5,
+                fields=faults.options("FullyConnectedOptions"),
+            )
+            for output in (3, 4)
+        ]  # fmt: skip
+        model = build.model(build.SubgraphSpec(tensors, [0], [3, 4], steps, "main"))
+        assert [one.id for one in tq.check(model)] == ["TQ502", "TQ501"]
 
     def test_a_bias_without_a_scale(self) -> None:
         model = faults.dense(b=replace(faults.B, scale=None, zero_point=None))
@@ -208,8 +247,8 @@ class TestOtherSeverities:
         finding = self.one(model, "TQ207")
         assert "of channel 1" in finding.found
         assert str(finding.severity) == "warning"
-        one = self.one(faults.dense(b=faults.B1), "TQ207")
-        assert one.found == "scale 0.125 of channel 1"
+        for w, b in ((faults.W, faults.B1), (faults.W1, faults.B)):
+            assert "of channel 1" in self.one(faults.dense(w=w, b=b), "TQ207").found
 
     def test_a_bias_whose_scale_only_some_kernels_refuse(self) -> None:
         """FULLY_CONNECTED compares the difference with the scale of its output."""
