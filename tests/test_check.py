@@ -267,19 +267,6 @@ class TestOtherSeverities:
         model = faults.dense(b=replace(faults.B, scale=[0.125, 0.0625 * (1 + off)]))
         assert bool(found(model, "TQ207")) is is_found
 
-    def test_a_bias_at_the_ends_of_its_type(self) -> None:
-        data = np.array([100, -(2**31)], np.int32)
-        finding = self.one(faults.dense(b=replace(faults.B, data=data)), "TQ502")
-        assert "in channel 1" in finding.found
-
-    @pytest.mark.parametrize(
-        ("size", "distinct", "is_found"), [(64, 16, True), (63, 16, False), (64, 15, False)]
-    )
-    def test_how_many_weights_make_a_crowd(self, size: int, distinct: int, is_found: bool) -> None:
-        values = np.full((2, size), 127, np.int8)
-        values[:, : distinct - 1] = np.arange(distinct - 1)
-        assert bool(found(faults.wide(values), "TQ502")) is is_found
-
     def test_an_svdf(self) -> None:
         assert found(faults.svdf(1), "TQ212") == []
         assert self.one(faults.svdf(0), "TQ212").found == "fused activation 0"
@@ -325,6 +312,98 @@ class TestOtherSeverities:
         findings = found(faults.lstm(inputs=dict.fromkeys(range(20, 24), factors)), "TQ207")
         assert {one.expected.split(",")[0] for one in findings} == {str(0.5 / 1024)}
         assert len(findings) == 4
+
+
+class TestValues:
+    """Values of weights and biases, at the limits from which on they are found."""
+
+    def texts(self, model: bytes, id: str) -> list[str]:
+        return [one.found for one in found(model, id)]
+
+    def weights(self, *rows: list[int], scale: float | None = None) -> bytes:
+        data = np.array(rows, np.int8)
+        if scale is None:
+            return faults.dense(w=replace(faults.W, data=data))
+        return faults.dense(w=replace(faults.W1, data=data), b=faults.B1)
+
+    def test_weights_out_of_range(self) -> None:
+        model = self.weights([-128, -127, 3, 4], [127, -128, 7, 8])
+        text = "values from -128 to 127, 2 of them out of range"
+        (one,) = found(model, "TQ209")
+        assert (one.found, one.expected) == (text, "-127 to 127")
+        assert self.texts(faults.svdf(1, time=512), "TQ209") == []
+        text = "values from 513 to 513, 6 of them out of range"
+        assert self.texts(faults.svdf(1, time=513), "TQ209") == [text]
+
+    def test_zeros(self) -> None:
+        assert self.texts(self.weights([127] * 4, [0] * 4), "TQ501") == ["only zeros in channel 1"]
+        assert self.texts(self.weights([127] * 4, [0] * 4, scale=1), "TQ501") == []
+        assert self.texts(self.weights([0] * 4, [0] * 4, scale=1), "TQ501") == ["only zeros"]
+
+    def test_an_unused_range(self) -> None:
+        texts = self.texts(self.weights([1, 0, 0, 0], [-63, 0, 0, 0]), "TQ503")
+        assert texts == ["no absolute value above 63 in channels 0, 1"]
+        assert self.texts(self.weights([64, 0, 0, 0], [0, -64, 0, 0]), "TQ503") == []
+        texts = self.texts(faults.svdf(1, time=255), "TQ503")
+        assert texts == ["no absolute value above 255"]
+        assert self.texts(faults.svdf(1, time=256), "TQ503") == []
+
+    @pytest.mark.parametrize(
+        ("size", "distinct", "is_found"), [(64, 16, True), (63, 16, False), (64, 15, False)]
+    )
+    def test_how_many_weights_make_a_crowd(self, size: int, distinct: int, is_found: bool) -> None:
+        values = np.full((2, size), 127, np.int8)
+        values[:, : distinct - 1] = np.arange(distinct - 1)
+        assert bool(found(faults.wide(values), "TQ502")) is is_found
+
+    @pytest.mark.parametrize(
+        ("values", "text"),
+        [
+            ([100, -(2**31)], "a value at the end of the INT32 range in channel 1"),
+            ([2**31 - 1, 5], "a value at the end of the INT32 range in channel 0"),
+            ([2**31 - 1, -(2**31)], "values at the end of the INT32 range in channels 0, 1"),
+        ],
+    )
+    def test_a_bias_at_the_ends_of_its_type(self, values: list[int], text: str) -> None:
+        model = faults.dense(b=replace(faults.B, data=np.array(values, np.int32)))
+        assert self.texts(model, "TQ502") == [text]
+
+    @pytest.mark.parametrize("zero_point", [-128, 3, 127])
+    def test_sums_at_the_ends_of_int32(self, zero_point: int) -> None:
+        """Those of 10 * q and -7 * r, where q and r are any int8 less the zero point."""
+        w = replace(faults.W, data=np.array([[1, -127, 3, 4], [10, -7, 0, 0]], np.int8))
+
+        def check(value: int) -> list[tuple[str, str]]:
+            b = replace(faults.B, data=np.array([0, value], np.int32))
+            model = faults.dense(x=replace(faults.X, zero_point=zero_point), w=w, b=b)
+            return [(one.found, one.expected) for one in found(model, "TQ504")]
+
+        low, high = -128 - zero_point, 127 - zero_point
+        largest, smallest = 2**31 - 1 - (10 * high - 7 * low), -(2**31) - (10 * low - 7 * high)
+        assert check(largest) == check(smallest) == []
+        expected = f"at most {2**31 - 1}"
+        text = "sums of up to 2147483648 in channel 1"
+        assert check(largest + 1) == [(text, expected)]
+        text = "sums of up to 2147483649 in channel 1"
+        assert check(smallest - 1) == [(text, expected)]
+
+    def test_sums_of_wider_activations(self) -> None:
+        """Of int16 the sums have 64 bits, or the bias another type."""
+        x = replace(faults.X, type=faults.TYPES.INT16, zero_point=0)
+        b = replace(faults.B, data=np.full(2, 2**31 - 2, np.int32))
+        assert found(faults.dense(x=x, b=b, y=replace(x, shape=(1, 2))), "TQ504") == []
+
+    def test_a_bias_that_cannot_be_read(self) -> None:
+        model = faults.dense(b=replace(faults.B, data=b"\1\2\3"))
+        assert [one.id for one in tq.check(model)] == ["TQ301"]
+
+    @pytest.mark.parametrize(("width", "is_found"), [(4, True), (600, False)])
+    def test_sparse_weights(self, width: int, is_found: bool) -> None:
+        """Those that would be far larger than what is stored of them are not looked at."""
+        fields = build.sparse_fields(2, ([0, 1, 2], [0, 1]), order=[0, 1])
+        w = replace(faults.W, shape=(2, width), data=np.array([5, 6], np.int8), fields=fields)
+        model = faults.dense(x=replace(faults.X, shape=(1, width)), w=w)
+        assert bool(found(model, "TQ503")) is is_found
 
 
 class TestQuantize:
