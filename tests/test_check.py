@@ -314,6 +314,121 @@ class TestOtherSeverities:
         assert len(findings) == 4
 
 
+class TestTensors:
+    """Findings about tensors that no operator reads."""
+
+    def said(self, id: str, *tensors: TensorSpec) -> list[tuple[str, str, str]]:
+        findings = found(build.one(*tensors), id)
+        return [(str(one.severity), one.found, one.expected) for one in findings]
+
+    def test_scales_that_are_no_real_numbers(self) -> None:
+        scales = [0.5, np.nan, -1.0, np.inf, -np.inf, -2.0]
+        spec = TensorSpec("t", (6,), scale=scales, zero_point=[0] * 6)
+        text = "scales nan, -1.0, inf, -inf and 1 more"
+        assert self.said("TQ102", spec) == [("error", text, "finite, positive scales")]
+        spec = replace(spec, shape=(5,), scale=scales[:5], zero_point=[0] * 5)
+        text = "scales nan, -1.0, inf, -inf"
+        assert self.said("TQ102", spec) == [("error", text, "finite, positive scales")]
+
+    def test_what_a_scale_of_zero_does(self) -> None:
+        spec = TensorSpec("t", (4,), scale=0.0, zero_point=0)
+        stored = replace(spec, data=np.zeros(4, np.int8))
+        effects = [found(build.one(one), "TQ102")[0].effect for one in (spec, stored)]
+        assert effects == [
+            "Quantizing a value divides by zero.",
+            "All real values of a slice with scale zero are zero.",
+        ]
+
+    def test_the_smallest_scale(self) -> None:
+        tiny = np.finfo(np.float32).tiny
+        spec = TensorSpec("t", (4,), scale=tiny, zero_point=0)
+        assert self.said("TQ102", spec) == []
+        below = replace(spec, scale=np.nextafter(tiny, np.float32(0)))
+        assert [severity for severity, *_ in self.said("TQ102", below)] == ["warning"]
+
+    @pytest.mark.parametrize(
+        ("type", "zero_point", "text"),
+        [
+            ("INT8", -128, None), ("INT8", -129, "-128 to 127, the range of INT8"),
+            ("UINT8", 255, None), ("UINT8", -1, "0 to 255, the range of UINT8"),
+            ("INT64", 2**63 - 1, None), ("UINT64", 2**63 - 1, None),
+        ],
+    )  # fmt: skip
+    def test_the_range_of_zero_points(self, type: str, zero_point: int, text: str | None) -> None:
+        number = getattr(faults.TYPES, type)
+        spec = TensorSpec("t", (4,), number, scale=0.5, zero_point=zero_point)
+        expected = [] if text is None else [("warning", f"zero point {zero_point}", text)]
+        assert self.said("TQ105", spec) == expected
+        many = replace(spec, scale=[0.5] * 4, zero_point=[0, 1, zero_point, zero_point])
+        text_of_many = f"zero points {zero_point}, {zero_point}"
+        expected = [] if text is None else [("warning", text_of_many, str(text))]
+        assert self.said("TQ105", many) == expected
+
+    @pytest.mark.parametrize(
+        ("shape", "axis", "severity", "expected"),
+        [
+            ((3, 2), 2, "error", "an axis from 0 to 1"),
+            ((3, 2), -1, "error", "an axis from 0 to 1"),
+            ((3,), 1, "warning", "axis 0"),
+            ((2,), 1, "error", "axis 0"),
+            ((), 0, "error", "one scale"),
+        ],
+    )
+    def test_axes(self, shape: tuple[int, ...], axis: int, severity: str, expected: str) -> None:
+        spec = TensorSpec("t", shape, scale=[0.5] * 3, zero_point=[0] * 3, axis=axis)
+        text = f"3 scales along axis {axis} of shape {shape}"
+        assert self.said("TQ104", spec) == [(severity, text, expected)]
+        (finding,) = found(build.one(spec), "TQ104")
+        assert ("microcontrollers" in finding.effect) == (severity == "warning")
+
+    def test_counts(self) -> None:
+        spec = TensorSpec("t", (1, 4), scale=[0.5] * 3, zero_point=[0] * 3, axis=0)
+        text = "3 scales along axis 0 of shape (1, 4)"
+        assert self.said("TQ103", spec) == [("error", text, "1 scale")]
+        text = "3 scales along axis 1 of shape (1, 4)"
+        assert self.said("TQ103", replace(spec, axis=1)) == [("error", text, "1 or 4 scales")]
+        one = replace(spec, scale=0.5, zero_point=[0, 0])
+        expected = "as many zero points as scales"
+        assert self.said("TQ103", one) == [("error", "1 scale and 2 zero points", expected)]
+
+    def test_zero_points_of_blocks(self) -> None:
+        scales = build.constant(np.ones((2, 2), np.float16), name="s")
+        zeros = TensorSpec("z", (2, 2))
+        w = build.constant(np.zeros((2, 4), np.int8), name="w", details=build.blockwise(2))
+        assert self.said("TQ106", w, scales, zeros) == []
+        w = replace(w, details=build.blockwise(2, zeros=2))
+        text, expected = "no zero points in tensor 2", "a constant tensor of numbers"
+        assert self.said("TQ106", w, scales, zeros) == [("error", text, expected)]
+
+    def test_strings(self) -> None:
+        """Their bytes must be strings; those of a few bytes may be anything."""
+        broken = TensorSpec("t", (3,), faults.TYPES.STRING, data=b"\5\0\0\0abcd")
+        ((severity, text, _),) = self.said("TQ301", broken)
+        assert (severity, text[:24]) == ("error", "an unreadable constant (")
+        other = replace(broken, type=faults.TYPES.INT8, shape=(8,))
+        assert self.said("TQ301", other) == []
+
+    def test_tensors_that_read_a_buffer_in_different_ways(self) -> None:
+        """The first that differs is enough."""
+        one = TensorSpec("t", (4,), scale=0.5, zero_point=0, buffer=1)
+        for changes in ({"scale": 0.25}, {"zero_point": 1}, {"scale": None, "zero_point": None}):
+            other = replace(one, **changes)
+            model = build.one(one, one, other, other, buffers=[b"abcd"])
+            assert [f.tensor.index for f in found(model, "TQ303") if f.tensor] == [2]
+        many = replace(one, shape=(2, 2), scale=[0.5, 0.25], zero_point=[0, 0])
+        model = build.one(many, replace(many, axis=1), buffers=[b"abcd"])
+        assert len(found(model, "TQ303")) == 1
+
+    @pytest.mark.parametrize(
+        ("index", "text"),
+        [(0, "a constant of 1 byte"), (1, "a constant of 3 bytes"), (2, "a tensor")],
+    )
+    def test_tensors_that_no_operator_uses(self, index: int, text: str) -> None:
+        byte, three = (build.constant(np.ones(n, np.int8), name="c") for n in (1, 3))
+        (_, said, _) = self.said("TQ302", byte, three, TensorSpec("t"))[index]
+        assert said == f"{text} that no operator uses"
+
+
 class TestValues:
     """Values of weights and biases, at the limits from which on they are found."""
 
@@ -493,6 +608,25 @@ class TestIslands:
         names = ["DEQUANTIZE", "SIN", "QUANTIZE", "DEQUANTIZE", "COS", "QUANTIZE", "RELU"]
         findings = found(faults.island(names), "TQ401")
         assert [one.found for one in findings] == ["float operator 2 SIN", "float operator 5 COS"]
+
+    def test_an_operator_without_a_builtin_name(self) -> None:
+        floats = [TensorSpec(f"f{i}", (1, 4), faults.TYPES.FLOAT32) for i in range(2)]
+        steps = [
+            build.OperatorSpec(faults.OPERATORS.DEQUANTIZE, [0], [1]),
+            build.OperatorSpec(faults.OPERATORS.CUSTOM, [1], [2], custom="Mine"),
+            build.OperatorSpec(faults.OPERATORS.QUANTIZE, [2], [3]),
+        ]
+        tensors = [faults.X, *floats, faults.SAME]
+        (finding,) = found(build.model(build.SubgraphSpec(tensors, [0], [3], steps)), "TQ401")
+        assert finding.found == "float operator 1 Mine"
+        assert finding.place == "subgraph 0, operator 1 Mine"
+
+    def test_an_island_of_many_operators(self) -> None:
+        names = ["DEQUANTIZE", *["SIN"] * 8, "QUANTIZE"]
+        (finding,) = found(faults.island(names), "TQ401")
+        assert finding.found.endswith("8 SIN, 9 SIN")
+        (finding,) = found(faults.island([*names[:-1], "COS", "QUANTIZE"]), "TQ401")
+        assert finding.found.endswith("8 SIN, 9 SIN and 1 more")
 
     def test_a_conversion_alone_is_none(self) -> None:
         assert found(faults.island(["DEQUANTIZE", "QUANTIZE", "RELU"]), "TQ401") == []

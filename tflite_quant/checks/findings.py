@@ -302,7 +302,7 @@ _KINDS = (
     ),
     Kind(
         "TQ303", "shared buffer", _NOTE,
-        "Several tensors share a buffer, but differ in type or parameters.",
+        "Several tensors share a buffer, but have different quantization parameters.",
         "Converters store equal bytes once, so this is not an error. But changing the bytes of one "
         "tensor changes all of them.",
         "The result is not affected as long as nobody changes the bytes.",
