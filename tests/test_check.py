@@ -392,13 +392,21 @@ class TestTensors:
         assert self.said("TQ103", one) == [("error", "1 scale and 2 zero points", expected)]
 
     def test_zero_points_of_blocks(self) -> None:
-        scales = build.constant(np.ones((2, 2), np.float16), name="s")
         zeros = TensorSpec("z", (2, 2))
+        scales = build.constant(np.ones((2, 2), np.float16), name="s")
         w = build.constant(np.zeros((2, 4), np.int8), name="w", details=build.blockwise(2))
-        assert self.said("TQ106", w, scales, zeros) == []
-        w = replace(w, details=build.blockwise(2, zeros=2))
-        text, expected = "no zero points in tensor 2", "a constant tensor of numbers"
-        assert self.said("TQ106", w, scales, zeros) == [("error", text, expected)]
+        assert self.said("TQ106", zeros, scales, w) == []
+        w = replace(w, details=build.blockwise(2, zeros=0))
+        text, expected = "no zero points in tensor 0", "a constant tensor of numbers"
+        assert self.said("TQ106", zeros, scales, w) == [("error", text, expected)]
+
+    @pytest.mark.parametrize(("size", "is_found"), [(2, True), (3, False), (0, False)])
+    def test_blocks_along_the_first_axis(self, size: int, is_found: bool) -> None:
+        fields = build.sparse_fields(1, 4, size, order=[0, 1, 2], blocks=[0])
+        spec = TensorSpec("t", (3, 4), data=np.ones(4 * size, np.int8), fields=fields)
+        text = "blocks of 2 along axis 0 of shape (3, 4)"
+        expected = [("warning", text, "blocks that divide the axis evenly")] if is_found else []
+        assert self.said("TQ304", spec) == expected
 
     def test_strings(self) -> None:
         """Their bytes must be strings; those of a few bytes may be anything."""
@@ -464,11 +472,18 @@ class TestValues:
         assert self.texts(faults.svdf(1, time=256), "TQ503") == []
 
     @pytest.mark.parametrize(
-        ("size", "distinct", "is_found"), [(64, 16, True), (63, 16, False), (64, 15, False)]
-    )
-    def test_how_many_weights_make_a_crowd(self, size: int, distinct: int, is_found: bool) -> None:
+        ("size", "distinct", "at_end", "is_found"),
+        [
+            (64, 16, 49, True), (63, 16, 48, False), (64, 15, 50, False),
+            (64, 58, 7, True), (64, 59, 6, False),
+        ],
+    )  # fmt: skip
+    def test_how_many_weights_make_a_crowd(
+        self, size: int, distinct: int, at_end: int, is_found: bool
+    ) -> None:
         values = np.full((2, size), 127, np.int8)
         values[:, : distinct - 1] = np.arange(distinct - 1)
+        assert np.count_nonzero(values[0] == 127) == at_end
         assert bool(found(faults.wide(values), "TQ502")) is is_found
 
     @pytest.mark.parametrize(
@@ -512,9 +527,9 @@ class TestValues:
         model = faults.dense(b=replace(faults.B, data=b"\1\2\3"))
         assert [one.id for one in tq.check(model)] == ["TQ301"]
 
-    @pytest.mark.parametrize(("width", "is_found"), [(4, True), (600, False)])
+    @pytest.mark.parametrize(("width", "is_found"), [(64, True), (65, False)])
     def test_sparse_weights(self, width: int, is_found: bool) -> None:
-        """Those that would be far larger than what is stored of them are not looked at."""
+        """Those of more than 64 values for each byte that is stored are not looked at."""
         fields = build.sparse_fields(2, ([0, 1, 2], [0, 1]), order=[0, 1])
         w = replace(faults.W, shape=(2, width), data=np.array([5, 6], np.int8), fields=fields)
         model = faults.dense(x=replace(faults.X, shape=(1, width)), w=w)
@@ -625,8 +640,21 @@ class TestIslands:
         names = ["DEQUANTIZE", *["SIN"] * 8, "QUANTIZE"]
         (finding,) = found(faults.island(names), "TQ401")
         assert finding.found.endswith("8 SIN, 9 SIN")
+        assert finding.place == "subgraph 0, operator 2 SIN"
         (finding,) = found(faults.island([*names[:-1], "COS", "QUANTIZE"]), "TQ401")
         assert finding.found.endswith("8 SIN, 9 SIN and 1 more")
+
+    def test_an_operator_that_only_writes_floats(self) -> None:
+        floats = [TensorSpec(f"f{i}", (1, 4), faults.TYPES.FLOAT32) for i in range(3)]
+        tensors = [faults.X, *floats, faults.SAME, TensorSpec("i", (1, 4), faults.TYPES.INT32)]
+        steps = [
+            build.OperatorSpec(faults.OPERATORS.DEQUANTIZE, [0], [1]),
+            build.OperatorSpec(faults.OPERATORS.CAST, [5], [2]),
+            build.OperatorSpec(faults.OPERATORS.ADD, [1, 2], [3]),
+            build.OperatorSpec(faults.OPERATORS.QUANTIZE, [3], [4]),
+        ]
+        (finding,) = found(build.model(build.SubgraphSpec(tensors, [0, 5], [4], steps)), "TQ401")
+        assert finding.found == "float operators 1 CAST, 2 ADD"
 
     def test_a_conversion_alone_is_none(self) -> None:
         assert found(faults.island(["DEQUANTIZE", "QUANTIZE", "RELU"]), "TQ401") == []
