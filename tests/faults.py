@@ -15,7 +15,7 @@ from tests.build import OperatorSpec, SubgraphSpec, TensorSpec, constant
 
 __all__ = [
     "FAULTS", "GOOD", "Fault", "convolution", "dense", "island", "lstm", "operator", "options",
-    "svdf", "unary",
+    "svdf", "unary", "wide",
 ]  # fmt: skip
 
 OPERATORS = tflite.BuiltinOperator
@@ -140,20 +140,38 @@ def _shared(scale: float) -> bytes:
     return build.model(SubgraphSpec([one, other, total], [], [2], [add]), buffers=[b"abcd"])
 
 
-def svdf(activation: int) -> bytes:
+def svdf(activation: int, time: int = 400) -> bytes:
+    """Build an SVDF of two units, whose time weights have one value."""
     x = TensorSpec("x", (1, 4), scale=0.5, zero_point=3)
     feature = constant(np.full((2, 4), 100, np.int8), 0.25, 0, name="feature")
-    time = constant(np.full((2, 3), 400, np.int16), 0.125, 0, name="time")
+    weights = constant(np.full((2, 3), time, np.int16), 0.125, 0, name="time")
     b = constant(np.array([1, 2], np.int32), 0.125 * 0.5, 0, name="b")
     state = TensorSpec("state", (1, 6), TYPES.INT16, scale=0.5, zero_point=0, is_variable=True)
     fields = options("SVDFOptions", rank=1, fused_activation_function=activation)
     indices = [0, 1, 2, 3, 4]
     one = OperatorSpec(OPERATORS.SVDF, indices, [5], version=3, fields=fields)
-    return build.model(SubgraphSpec([x, feature, time, b, state, Y], [0], [5], [one], "main"))
+    return build.model(SubgraphSpec([x, feature, weights, b, state, Y], [0], [5], [one], "main"))
 
 
-def lstm(cell: float = 2.0**-11, **changes: Any) -> bytes:
-    """Build an integer LSTM of four inputs and two units; `changes` are of its first bias."""
+def lstm(
+    cell: float = 2.0**-11,
+    name: str = "UNIDIRECTIONAL_SEQUENCE_LSTM",
+    inputs: Mapping[int, TensorSpec] | None = None,
+    **changes: Any,
+) -> bytes:
+    """Build an integer LSTM of four inputs and two units.
+
+    Parameters
+    ----------
+    cell : float
+        The scale of the cell state.
+    name : str
+        That of the operator, of which there are two.
+    inputs : mapping of int to TensorSpec, optional
+        Optional inputs, by their index.
+    **changes
+        Of the first bias.
+    """
     output = TensorSpec("state", (1, 2), scale=1 / 128, zero_point=0, is_variable=True)
     narrow = [constant(np.full((2, 4), 100, np.int8), 0.25, 0, name=f"w{i}") for i in range(4)]
     recurrent = [constant(np.full((2, 2), 100, np.int8), 0.125, 0, name=f"r{i}") for i in range(4)]
@@ -165,14 +183,18 @@ def lstm(cell: float = 2.0**-11, **changes: Any) -> bytes:
     ]
     inside = [TensorSpec(f"i{i}", (1,), TYPES.INT16, scale=0.001, zero_point=0) for i in range(4)]
     inside.append(TensorSpec("i4", (1,), scale=0.01, zero_point=0))
-    x = TensorSpec("x", (1, 3, 4), scale=0.5, zero_point=0)
-    y = TensorSpec("y", (1, 3, 2), scale=1 / 128, zero_point=0)
+    steps = (1,) if name == "LSTM" else (1, 3)
+    x = TensorSpec("x", (*steps, 4), scale=0.5, zero_point=0)
+    y = TensorSpec("y", (*steps, 2), scale=1 / 128, zero_point=0)
     tensors = [x, *narrow, *recurrent, *gates, *states, *inside, y]
     indices = [*range(9), -1, -1, -1, *range(9, 13), -1, -1, 13, 14, -1, -1, -1, -1]
-    fields = options("UnidirectionalSequenceLSTMOptions", fused_activation_function=4)
+    for index, tensor in (inputs or {}).items():
+        indices[index] = len(tensors)
+        tensors.append(tensor)
+    table = "LSTMOptions" if name == "LSTM" else "UnidirectionalSequenceLSTMOptions"
     one = OperatorSpec(
-        OPERATORS.UNIDIRECTIONAL_SEQUENCE_LSTM, indices, [20], version=2,
-        intermediates=list(range(15, 20)), fields=fields,
+        getattr(OPERATORS, name), indices, [20], version=2, intermediates=list(range(15, 20)),
+        fields=options(table, fused_activation_function=4),
     )  # fmt: skip
     return build.model(SubgraphSpec(tensors, [0], [20], [one], "main"))
 

@@ -13,7 +13,7 @@ import pytest
 import tflite_quant as tq
 from conftest import ROOT
 from docs.make import findings_page
-from tests import faults, refusal
+from tests import build, faults, refusal
 from tests.build import TensorSpec
 from tests.faults import FAULTS
 from tflite_quant.checks.findings import KINDS, Severity
@@ -75,8 +75,10 @@ OPERATORS = {
 }
 
 
-def variants(rule: Rule, count: int, options: Mapping[str, object]) -> Iterator[tuple[str, bytes]]:
-    """Give models of one operator: as it should be, and with each parameter changed."""
+def variants(
+    name: str, rule: Rule, count: int, options: Mapping[str, Any]
+) -> Iterator[tuple[str, bytes]]:
+    """Yield models of one operator: as it should be, and with each parameter changed."""
 
     def spec(operand: Operand, name: str) -> TensorSpec:
         low, high = operand.zero_point or (0, 0)
@@ -86,8 +88,7 @@ def variants(rule: Rule, count: int, options: Mapping[str, object]) -> Iterator[
         )
 
     def model(*specs: TensorSpec) -> bytes:
-        version = rule.version or 1
-        return faults.operator(rule.operator, specs[:count], specs[count:], version, **options)
+        return faults.operator(name, specs[:count], specs[count:], **options)
 
     asked = [rule.input(index) for index in range(count)] + [rule.output(0)]
     specs = [spec(one, f"t{i}") for i, one in enumerate(asked) if one is not None]
@@ -109,7 +110,7 @@ def test_errors_are_what_kernels_refuse(domain: Domain) -> None:
         f"{name} {what}": model
         for name, (count, options) in OPERATORS.items()
         if (rule := RULES[domain].get(name)) is not None and rule.has_kernel
-        for what, model in variants(rule, count, options)
+        for what, model in variants(name, rule, count, options)
     }
     runs = dict(zip(cases, refusal.runs(list(cases.values())), strict=True))
     errors = {name: bool(tq.check(model).at_least(Severity.ERROR)) for name, model in cases.items()}
@@ -168,8 +169,74 @@ class TestOtherSeverities:
         assert found(model, "TQ206") == []
         moved = faults.unary("SQUEEZE", replace(faults.SAME, scale=0.25))
         assert str(self.one(moved, "TQ206").severity) == "warning"
+        shifted = faults.unary("SQUEEZE", replace(faults.SAME, zero_point=4))
+        assert str(self.one(shifted, "TQ206").severity) == "warning"
         unscaled = faults.unary("SQUEEZE", replace(faults.SAME, scale=None, zero_point=None))
         assert "no scale" in self.one(unscaled, "TQ206").expected
+
+    def test_padding_that_is_quantized_as_the_output(self) -> None:
+        pads = build.constant(np.zeros((2, 2), np.int32), name="pads")
+        value = build.constant(np.zeros(1, np.int8), 0.5, 3, name="value")
+
+        def padded(value: TensorSpec) -> bytes:
+            return faults.operator("PADV2", [faults.X, pads, value], [faults.SAME], 2)
+
+        assert found(padded(value), "TQ206") == []
+        models = [padded(replace(value, scale=0.25)), padded(replace(value, zero_point=2))]
+        assert [str(self.one(model, "TQ206").severity) for model in models] == ["error"] * 2
+        assert refusal.runs([padded(value), *models]) == [True, False, False]
+
+    def test_a_type_or_scale_that_the_kernel_does_not_check(self) -> None:
+        narrow = faults.unary("TANH", replace(faults.SAME, scale=1 / 256, zero_point=0))
+        assert str(self.one(narrow, "TQ205").severity) == "warning"
+        wide = replace(faults.SAME, type=faults.TYPES.INT16, zero_point=0)
+        assert str(self.one(faults.unary("GELU", wide), "TQ201").severity) == "warning"
+
+    def test_one_channel_has_one_scale(self) -> None:
+        w = build.constant(np.array([[1, -127, 3, 4]], np.int8), 0.25, 0, name="w")
+        b = build.constant(np.array([5], np.int32), 0.125, 0, name="b")
+        assert tq.check(faults.dense(w=w, b=b, y=replace(faults.Y, shape=(1, 1)))).findings == ()
+
+    def test_weights_without_the_axis_of_the_channels(self) -> None:
+        model = faults.operator("DEPTHWISE_CONV_2D", [faults.X, faults.W1, faults.B1], [faults.Y])
+        assert found(model, "TQ202") + found(model, "TQ203") == []
+
+    def test_two_scales_where_one_is_specified(self) -> None:
+        y = replace(faults.Y, scale=[1.0, 0.5], zero_point=[0, 0], axis=1)
+        assert self.one(faults.unary("GELU", y), "TQ202").found == "2 scales"
+
+    def test_a_shape_that_has_no_scale(self) -> None:
+        shape = build.constant(np.array([1, 1, 1, 2], np.int32), name="shape")
+        x, y = replace(faults.X, shape=(1, 1, 1, 4)), replace(faults.Y, shape=(1, 1, 1, 2))
+        w = replace(faults.W, shape=(2, 1, 1, 4))
+        fields = faults.options("TransposeConvOptions", stride_w=1, stride_h=1)
+        model = faults.operator("TRANSPOSE_CONV", [shape, w, x, faults.B], [y], 3, **fields)
+        assert tq.check(model).findings == ()
+        assert refusal.runs([model]) == [True]
+
+    def test_parameters_that_a_rule_does_not_describe(self) -> None:
+        """Those of blocks are looked at for the tensor."""
+        details = build.blockwise(2, scales=3)
+        w = replace(faults.W, scale=None, zero_point=None, details=details)
+        assert found(faults.dense(w=w), "TQ101") == []
+
+    def test_a_hard_swish_without_a_scale(self) -> None:
+        y = replace(faults.SAME, scale=None, zero_point=None)
+        assert [one.id for one in tq.check(faults.unary("HARD_SWISH", y))] == ["TQ101"]
+
+    def test_constants_that_operators_share(self) -> None:
+        """They are looked at once."""
+        bias = replace(faults.B, data=np.array([100, -(2**31)], np.int32))
+        tensors = [faults.X, faults.ZEROS, bias, faults.Y, replace(faults.Y, name="y2")]
+        steps = [
+            build.OperatorSpec(
+                faults.OPERATORS.FULLY_CONNECTED, [0, 1, 2], [output], version=5,
+                fields=faults.options("FullyConnectedOptions"),
+            )
+            for output in (3, 4)
+        ]  # fmt: skip
+        model = build.model(build.SubgraphSpec(tensors, [0], [3, 4], steps, "main"))
+        assert [one.id for one in tq.check(model)] == ["TQ502", "TQ501"]
 
     def test_a_bias_without_a_scale(self) -> None:
         model = faults.dense(b=replace(faults.B, scale=None, zero_point=None))
@@ -180,13 +247,25 @@ class TestOtherSeverities:
         finding = self.one(model, "TQ207")
         assert "of channel 1" in finding.found
         assert str(finding.severity) == "warning"
-        nearly = float(np.nextafter(np.float32(0.0625), np.float32(1)))
-        assert found(faults.dense(b=replace(faults.B, scale=[0.125, nearly])), "TQ207") == []
+        for w, b in ((faults.W, faults.B1), (faults.W1, faults.B)):
+            assert "of channel 1" in self.one(faults.dense(w=w, b=b), "TQ207").found
 
-    def test_a_bias_at_the_ends_of_its_type(self) -> None:
-        data = np.array([100, -(2**31)], np.int32)
-        finding = self.one(faults.dense(b=replace(faults.B, data=data)), "TQ502")
-        assert "in channel 1" in finding.found
+    def test_a_bias_whose_scale_only_some_kernels_refuse(self) -> None:
+        """FULLY_CONNECTED compares the difference with the scale of its output."""
+        wrong: dict[str, Any] = {"w": faults.W1, "b": replace(faults.B1, scale=0.125 + 0.03)}
+        models = [faults.dense(y=replace(faults.Y, scale=scale), **wrong) for scale in (1.0, 2.0)]
+        severities = [str(self.one(model, "TQ207").severity) for model in models]
+        assert severities == ["error", "warning"]
+        assert refusal.runs(models) == [False, True]
+
+    def test_a_bias_whose_product_is_not_known(self) -> None:
+        unscaled = replace(faults.W, scale=None, zero_point=None)
+        assert found(faults.dense(w=unscaled), "TQ207") == []
+
+    @pytest.mark.parametrize(("off", "is_found"), [(2.0**-21, False), (2.0**-20, True)])
+    def test_how_far_rounding_may_take_a_bias(self, off: float, is_found: bool) -> None:
+        model = faults.dense(b=replace(faults.B, scale=[0.125, 0.0625 * (1 + off)]))
+        assert bool(found(model, "TQ207")) is is_found
 
     def test_an_svdf(self) -> None:
         assert found(faults.svdf(1), "TQ212") == []
@@ -196,13 +275,265 @@ class TestOtherSeverities:
     def test_an_lstm(self) -> None:
         assert tq.check(faults.lstm()).findings == ()
         odd = faults.lstm(cell=0.001)
-        assert "of the cell state" in self.one(odd, "TQ212").found
+        assert "a cell state" in self.one(odd, "TQ212").found
         assert found(faults.lstm(cell=1.0001 * 2**-11), "TQ212") == []
         assert refusal.runs([faults.lstm()]) == [True]
         bias = self.one(faults.lstm(scale=0.25), "TQ207")
         assert (bias.found, str(bias.severity)) == ("scale 0.25", "warning")
         state = faults.lstm(scale=None, zero_point=None)
         assert self.one(state, "TQ207").found == "no scale"
+
+    @pytest.mark.parametrize("scale", [0.0, -1.0, np.inf, np.nan])
+    def test_a_cell_state_whose_scale_has_no_logarithm(self, scale: float) -> None:
+        assert self.one(faults.lstm(scale), "TQ212").expected == "a power of two"
+
+    def test_only_one_lstm_limits_the_scale_of_its_cell_state(self) -> None:
+        models = [
+            faults.lstm(scale, name)
+            for name in ("LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM")
+            for scale in (2.0**-9, 2.0**-8)
+        ]
+        assert [len(found(model, "TQ212")) for model in models] == [0, 1, 0, 0]
+        finding = self.one(models[1], "TQ212")
+        assert finding.expected == "a power of two of at most 2^-9"
+        # LiteRT runs it, but computes with parameters that were never set.
+        assert "rest unset" in finding.effect
+        assert refusal.runs(models) == [True] * 4
+
+    def test_the_biases_of_an_lstm(self) -> None:
+        weights = build.constant(np.full((2, 2), 100, np.int8), 0.5, 0, name="projection")
+        bias = build.constant(np.array([1, 2], np.int32), 0.5 * 0.01, 0, name="bias")
+        assert found(faults.lstm(inputs={16: weights, 17: bias}), "TQ207") == []
+        wrong = replace(bias, scale=0.5 * 0.02)
+        finding = self.one(faults.lstm(inputs={16: weights, 17: wrong}), "TQ207")
+        assert finding.expected.startswith("0.005, the product")
+
+        factors = build.constant(np.full(2, 20000, np.int16), 0.5, 0, name="normalization")
+        findings = found(faults.lstm(inputs=dict.fromkeys(range(20, 24), factors)), "TQ207")
+        assert {one.expected.split(",")[0] for one in findings} == {str(0.5 / 1024)}
+        assert len(findings) == 4
+
+
+class TestTensors:
+    """Findings about tensors that no operator reads."""
+
+    def said(self, id: str, *tensors: TensorSpec) -> list[tuple[str, str, str]]:
+        findings = found(build.one(*tensors), id)
+        return [(str(one.severity), one.found, one.expected) for one in findings]
+
+    def test_scales_that_are_no_real_numbers(self) -> None:
+        scales = [0.5, np.nan, -1.0, np.inf, -np.inf, -2.0]
+        spec = TensorSpec("t", (6,), scale=scales, zero_point=[0] * 6)
+        text = "scales nan, -1.0, inf, -inf and 1 more"
+        assert self.said("TQ102", spec) == [("error", text, "finite, positive scales")]
+        spec = replace(spec, shape=(5,), scale=scales[:5], zero_point=[0] * 5)
+        text = "scales nan, -1.0, inf, -inf"
+        assert self.said("TQ102", spec) == [("error", text, "finite, positive scales")]
+
+    def test_what_a_scale_of_zero_does(self) -> None:
+        spec = TensorSpec("t", (4,), scale=0.0, zero_point=0)
+        stored = replace(spec, data=np.zeros(4, np.int8))
+        effects = [found(build.one(one), "TQ102")[0].effect for one in (spec, stored)]
+        assert effects == [
+            "Quantizing a value divides by zero.",
+            "All real values of a slice with scale zero are zero.",
+        ]
+
+    def test_the_smallest_scale(self) -> None:
+        tiny = np.finfo(np.float32).tiny
+        spec = TensorSpec("t", (4,), scale=tiny, zero_point=0)
+        assert self.said("TQ102", spec) == []
+        below = replace(spec, scale=np.nextafter(tiny, np.float32(0)))
+        assert [severity for severity, *_ in self.said("TQ102", below)] == ["warning"]
+
+    @pytest.mark.parametrize(
+        ("type", "zero_point", "text"),
+        [
+            ("INT8", -128, None), ("INT8", -129, "-128 to 127, the range of INT8"),
+            ("UINT8", 255, None), ("UINT8", -1, "0 to 255, the range of UINT8"),
+            ("INT64", 2**63 - 1, None), ("UINT64", 2**63 - 1, None),
+        ],
+    )  # fmt: skip
+    def test_the_range_of_zero_points(self, type: str, zero_point: int, text: str | None) -> None:
+        number = getattr(faults.TYPES, type)
+        spec = TensorSpec("t", (4,), number, scale=0.5, zero_point=zero_point)
+        expected = [] if text is None else [("warning", f"zero point {zero_point}", text)]
+        assert self.said("TQ105", spec) == expected
+        many = replace(spec, scale=[0.5] * 4, zero_point=[0, 1, zero_point, zero_point])
+        text_of_many = f"zero points {zero_point}, {zero_point}"
+        expected = [] if text is None else [("warning", text_of_many, str(text))]
+        assert self.said("TQ105", many) == expected
+
+    @pytest.mark.parametrize(
+        ("shape", "axis", "severity", "expected"),
+        [
+            ((3, 2), 2, "error", "an axis from 0 to 1"),
+            ((3, 2), -1, "error", "an axis from 0 to 1"),
+            ((3,), 1, "warning", "axis 0"),
+            ((2,), 1, "error", "axis 0"),
+            ((), 0, "error", "one scale"),
+        ],
+    )
+    def test_axes(self, shape: tuple[int, ...], axis: int, severity: str, expected: str) -> None:
+        spec = TensorSpec("t", shape, scale=[0.5] * 3, zero_point=[0] * 3, axis=axis)
+        text = f"3 scales along axis {axis} of shape {shape}"
+        assert self.said("TQ104", spec) == [(severity, text, expected)]
+        (finding,) = found(build.one(spec), "TQ104")
+        assert ("microcontrollers" in finding.effect) == (severity == "warning")
+
+    def test_counts(self) -> None:
+        spec = TensorSpec("t", (1, 4), scale=[0.5] * 3, zero_point=[0] * 3, axis=0)
+        text = "3 scales along axis 0 of shape (1, 4)"
+        assert self.said("TQ103", spec) == [("error", text, "1 scale")]
+        text = "3 scales along axis 1 of shape (1, 4)"
+        assert self.said("TQ103", replace(spec, axis=1)) == [("error", text, "1 or 4 scales")]
+        one = replace(spec, scale=0.5, zero_point=[0, 0])
+        expected = "as many zero points as scales"
+        assert self.said("TQ103", one) == [("error", "1 scale and 2 zero points", expected)]
+
+    def test_zero_points_of_blocks(self) -> None:
+        zeros = TensorSpec("z", (2, 2))
+        scales = build.constant(np.ones((2, 2), np.float16), name="s")
+        w = build.constant(np.zeros((2, 4), np.int8), name="w", details=build.blockwise(2))
+        assert self.said("TQ106", zeros, scales, w) == []
+        w = replace(w, details=build.blockwise(2, zeros=0))
+        text, expected = "no zero points in tensor 0", "a constant tensor of numbers"
+        assert self.said("TQ106", zeros, scales, w) == [("error", text, expected)]
+
+    @pytest.mark.parametrize(("size", "is_found"), [(2, True), (3, False), (0, False)])
+    def test_blocks_along_the_first_axis(self, size: int, is_found: bool) -> None:
+        fields = build.sparse_fields(1, 4, size, order=[0, 1, 2], blocks=[0])
+        spec = TensorSpec("t", (3, 4), data=np.ones(4 * size, np.int8), fields=fields)
+        text = "blocks of 2 along axis 0 of shape (3, 4)"
+        expected = [("warning", text, "blocks that divide the axis evenly")] if is_found else []
+        assert self.said("TQ304", spec) == expected
+
+    def test_strings(self) -> None:
+        """Their bytes must be strings; those of a few bytes may be anything."""
+        broken = TensorSpec("t", (3,), faults.TYPES.STRING, data=b"\5\0\0\0abcd")
+        ((severity, text, _),) = self.said("TQ301", broken)
+        assert (severity, text[:24]) == ("error", "an unreadable constant (")
+        other = replace(broken, type=faults.TYPES.INT8, shape=(8,))
+        assert self.said("TQ301", other) == []
+
+    def test_tensors_that_read_a_buffer_in_different_ways(self) -> None:
+        """The first that differs is enough."""
+        one = TensorSpec("t", (4,), scale=0.5, zero_point=0, buffer=1)
+        for changes in ({"scale": 0.25}, {"zero_point": 1}, {"scale": None, "zero_point": None}):
+            other = replace(one, **changes)
+            model = build.one(one, one, other, other, buffers=[b"abcd"])
+            assert [f.tensor.index for f in found(model, "TQ303") if f.tensor] == [2]
+        many = replace(one, shape=(2, 2), scale=[0.5, 0.25], zero_point=[0, 0])
+        model = build.one(many, replace(many, axis=1), buffers=[b"abcd"])
+        assert len(found(model, "TQ303")) == 1
+
+    @pytest.mark.parametrize(
+        ("index", "text"),
+        [(0, "a constant of 1 byte"), (1, "a constant of 3 bytes"), (2, "a tensor")],
+    )
+    def test_tensors_that_no_operator_uses(self, index: int, text: str) -> None:
+        byte, three = (build.constant(np.ones(n, np.int8), name="c") for n in (1, 3))
+        (_, said, _) = self.said("TQ302", byte, three, TensorSpec("t"))[index]
+        assert said == f"{text} that no operator uses"
+
+
+class TestValues:
+    """Values of weights and biases, at the limits from which on they are found."""
+
+    def texts(self, model: bytes, id: str) -> list[str]:
+        return [one.found for one in found(model, id)]
+
+    def weights(self, *rows: list[int], scale: float | None = None) -> bytes:
+        data = np.array(rows, np.int8)
+        if scale is None:
+            return faults.dense(w=replace(faults.W, data=data))
+        return faults.dense(w=replace(faults.W1, data=data), b=faults.B1)
+
+    def test_weights_out_of_range(self) -> None:
+        model = self.weights([-128, -127, 3, 4], [127, -128, 7, 8])
+        text = "values from -128 to 127, 2 of them out of range"
+        (one,) = found(model, "TQ209")
+        assert (one.found, one.expected) == (text, "-127 to 127")
+        assert self.texts(faults.svdf(1, time=512), "TQ209") == []
+        text = "values from 513 to 513, 6 of them out of range"
+        assert self.texts(faults.svdf(1, time=513), "TQ209") == [text]
+
+    def test_zeros(self) -> None:
+        assert self.texts(self.weights([127] * 4, [0] * 4), "TQ501") == ["only zeros in channel 1"]
+        assert self.texts(self.weights([127] * 4, [0] * 4, scale=1), "TQ501") == []
+        assert self.texts(self.weights([0] * 4, [0] * 4, scale=1), "TQ501") == ["only zeros"]
+
+    def test_an_unused_range(self) -> None:
+        texts = self.texts(self.weights([1, 0, 0, 0], [-63, 0, 0, 0]), "TQ503")
+        assert texts == ["no absolute value above 63 in channels 0, 1"]
+        assert self.texts(self.weights([64, 0, 0, 0], [0, -64, 0, 0]), "TQ503") == []
+        texts = self.texts(faults.svdf(1, time=255), "TQ503")
+        assert texts == ["no absolute value above 255"]
+        assert self.texts(faults.svdf(1, time=256), "TQ503") == []
+
+    @pytest.mark.parametrize(
+        ("size", "distinct", "at_end", "is_found"),
+        [
+            (64, 16, 49, True), (63, 16, 48, False), (64, 15, 50, False),
+            (64, 58, 7, True), (64, 59, 6, False),
+        ],
+    )  # fmt: skip
+    def test_how_many_weights_make_a_crowd(
+        self, size: int, distinct: int, at_end: int, is_found: bool
+    ) -> None:
+        values = np.full((2, size), 127, np.int8)
+        values[:, : distinct - 1] = np.arange(distinct - 1)
+        assert np.count_nonzero(values[0] == 127) == at_end
+        assert bool(found(faults.wide(values), "TQ502")) is is_found
+
+    @pytest.mark.parametrize(
+        ("values", "text"),
+        [
+            ([100, -(2**31)], "a value at the end of the INT32 range in channel 1"),
+            ([2**31 - 1, 5], "a value at the end of the INT32 range in channel 0"),
+            ([2**31 - 1, -(2**31)], "values at the end of the INT32 range in channels 0, 1"),
+        ],
+    )
+    def test_a_bias_at_the_ends_of_its_type(self, values: list[int], text: str) -> None:
+        model = faults.dense(b=replace(faults.B, data=np.array(values, np.int32)))
+        assert self.texts(model, "TQ502") == [text]
+
+    @pytest.mark.parametrize("zero_point", [-128, 3, 127])
+    def test_sums_at_the_ends_of_int32(self, zero_point: int) -> None:
+        """Those of 10 * q and -7 * r, where q and r are any int8 less the zero point."""
+        w = replace(faults.W, data=np.array([[1, -127, 3, 4], [10, -7, 0, 0]], np.int8))
+
+        def check(value: int) -> list[tuple[str, str]]:
+            b = replace(faults.B, data=np.array([0, value], np.int32))
+            model = faults.dense(x=replace(faults.X, zero_point=zero_point), w=w, b=b)
+            return [(one.found, one.expected) for one in found(model, "TQ504")]
+
+        low, high = -128 - zero_point, 127 - zero_point
+        largest, smallest = 2**31 - 1 - (10 * high - 7 * low), -(2**31) - (10 * low - 7 * high)
+        assert check(largest) == check(smallest) == []
+        expected = f"at most {2**31 - 1}"
+        text = "sums of up to 2147483648 in channel 1"
+        assert check(largest + 1) == [(text, expected)]
+        text = "sums of up to 2147483649 in channel 1"
+        assert check(smallest - 1) == [(text, expected)]
+
+    def test_sums_of_wider_activations(self) -> None:
+        """Of int16 the sums have 64 bits, or the bias another type."""
+        x = replace(faults.X, type=faults.TYPES.INT16, zero_point=0)
+        b = replace(faults.B, data=np.full(2, 2**31 - 2, np.int32))
+        assert found(faults.dense(x=x, b=b, y=replace(x, shape=(1, 2))), "TQ504") == []
+
+    def test_a_bias_that_cannot_be_read(self) -> None:
+        model = faults.dense(b=replace(faults.B, data=b"\1\2\3"))
+        assert [one.id for one in tq.check(model)] == ["TQ301"]
+
+    @pytest.mark.parametrize(("width", "is_found"), [(64, True), (65, False)])
+    def test_sparse_weights(self, width: int, is_found: bool) -> None:
+        """Those of more than 64 values for each byte that is stored are not looked at."""
+        fields = build.sparse_fields(2, ([0, 1, 2], [0, 1]), order=[0, 1])
+        w = replace(faults.W, shape=(2, width), data=np.array([5, 6], np.int8), fields=fields)
+        model = faults.dense(x=replace(faults.X, shape=(1, width)), w=w)
+        assert bool(found(model, "TQ503")) is is_found
 
 
 class TestQuantize:
@@ -223,6 +554,7 @@ class TestQuantize:
                 assert self.findings(self.spec(read), self.spec(written)) == []
         assert self.findings(floats, self.spec("INT8", zero_point=5)) == []
         assert self.findings(floats, self.spec("INT16")) == []
+        assert self.findings(self.spec("INT8"), self.spec("UINT8", zero_point=200)) == []
 
     def test_float_to_several_scales(self) -> None:
         floats = self.spec("FLOAT32", None, None)
@@ -237,14 +569,92 @@ class TestQuantize:
         assert self.findings(wrong, self.spec("INT8")) == [("TQ204", "warning")]
 
 
+class TestNotSpecified:
+    """TQ210 is for operators that compute on quantized integers, but have no rule."""
+
+    @pytest.mark.parametrize("name", ["DIV", "ELU", "FLOOR"])
+    def test_an_operator_without_a_rule(self, name: str) -> None:
+        (finding,) = found(faults.unary(name, faults.SAME), "TQ210")
+        assert finding.found == "an INT8 activation with scale 0.5"
+        assert finding.expected == "an operator that the specification lists"
+
+    def test_a_type_without_a_rule(self) -> None:
+        wide = replace(faults.X, type=faults.TYPES.INT16)
+        (finding,) = found(faults.operator("PRELU", [wide, wide], [wide]), "TQ210")
+        assert finding.expected == "a type that the specification lists"
+
+    @pytest.mark.parametrize("name", ["DENSIFY", "IF", "CALL_ONCE", "CUSTOM"])
+    def test_an_operator_that_computes_nothing_itself(self, name: str) -> None:
+        assert found(faults.unary(name, faults.SAME), "TQ210") == []
+
+    @pytest.mark.parametrize(
+        "changes", [{"scale": None, "zero_point": None}, {"type": faults.TYPES.FLOAT32}]
+    )
+    def test_tensors_that_are_not_quantized(self, changes: dict[str, Any]) -> None:
+        x = replace(faults.X, **changes)
+        assert found(faults.unary("ELU", x, x), "TQ210") == []
+
+
 class TestIslands:
-    def test_what_reaches_an_output_is_none(self) -> None:
+    def test_what_ends_in_an_output_is_none(self) -> None:
         assert found(FAULTS["TQ401"].good, "TQ401") == []
+
+    @pytest.mark.parametrize(
+        ("inputs", "outputs", "count"),
+        [([0], [5], 1), ([0], [5, 3], 0), ([0], [5, 4], 0), ([0, 6], [5], 0)],
+    )
+    def test_what_also_reaches_an_input_or_output_is_none(
+        self, inputs: list[int], outputs: list[int], count: int
+    ) -> None:
+        """The model's user has, or wants, these real values."""
+        floats = [TensorSpec(f"f{i}", (1, 4), faults.TYPES.FLOAT32) for i in range(4)]
+        tensors = [faults.X, faults.X, *floats[:3], faults.SAME, floats[3]]
+        steps = [
+            build.OperatorSpec(faults.OPERATORS.RELU, [0], [1], version=2),
+            build.OperatorSpec(faults.OPERATORS.DEQUANTIZE, [1], [2], version=2),
+            build.OperatorSpec(faults.OPERATORS.ADD, [2, 6] if 6 in inputs else [2, 2], [3]),
+            build.OperatorSpec(faults.OPERATORS.SIN, [3], [4]),
+            build.OperatorSpec(faults.OPERATORS.QUANTIZE, [4], [5]),
+        ]
+        model = build.model(build.SubgraphSpec(tensors, inputs, outputs, steps, "main"))
+        assert len(found(model, "TQ401")) == count
 
     def test_two_islands_are_two_findings(self) -> None:
         names = ["DEQUANTIZE", "SIN", "QUANTIZE", "DEQUANTIZE", "COS", "QUANTIZE", "RELU"]
         findings = found(faults.island(names), "TQ401")
         assert [one.found for one in findings] == ["float operator 2 SIN", "float operator 5 COS"]
+
+    def test_an_operator_without_a_builtin_name(self) -> None:
+        floats = [TensorSpec(f"f{i}", (1, 4), faults.TYPES.FLOAT32) for i in range(2)]
+        steps = [
+            build.OperatorSpec(faults.OPERATORS.DEQUANTIZE, [0], [1]),
+            build.OperatorSpec(faults.OPERATORS.CUSTOM, [1], [2], custom="Mine"),
+            build.OperatorSpec(faults.OPERATORS.QUANTIZE, [2], [3]),
+        ]
+        tensors = [faults.X, *floats, faults.SAME]
+        (finding,) = found(build.model(build.SubgraphSpec(tensors, [0], [3], steps)), "TQ401")
+        assert finding.found == "float operator 1 Mine"
+        assert finding.place == "subgraph 0, operator 1 Mine"
+
+    def test_an_island_of_many_operators(self) -> None:
+        names = ["DEQUANTIZE", *["SIN"] * 8, "QUANTIZE"]
+        (finding,) = found(faults.island(names), "TQ401")
+        assert finding.found.endswith("8 SIN, 9 SIN")
+        assert finding.place == "subgraph 0, operator 2 SIN"
+        (finding,) = found(faults.island([*names[:-1], "COS", "QUANTIZE"]), "TQ401")
+        assert finding.found.endswith("8 SIN, 9 SIN and 1 more")
+
+    def test_an_operator_that_only_writes_floats(self) -> None:
+        floats = [TensorSpec(f"f{i}", (1, 4), faults.TYPES.FLOAT32) for i in range(3)]
+        tensors = [faults.X, *floats, faults.SAME, TensorSpec("i", (1, 4), faults.TYPES.INT32)]
+        steps = [
+            build.OperatorSpec(faults.OPERATORS.DEQUANTIZE, [0], [1]),
+            build.OperatorSpec(faults.OPERATORS.CAST, [5], [2]),
+            build.OperatorSpec(faults.OPERATORS.ADD, [1, 2], [3]),
+            build.OperatorSpec(faults.OPERATORS.QUANTIZE, [3], [4]),
+        ]
+        (finding,) = found(build.model(build.SubgraphSpec(tensors, [0, 5], [4], steps)), "TQ401")
+        assert finding.found == "float operators 1 CAST, 2 ADD"
 
     def test_a_conversion_alone_is_none(self) -> None:
         assert found(faults.island(["DEQUANTIZE", "QUANTIZE", "RELU"]), "TQ401") == []

@@ -1,6 +1,6 @@
-"""The quantization specification, checked against a model.
+"""Checks a model against the quantization specification.
 
-`rules` is the specification as data, `findings` the kinds of things that can be wrong. `checker`
-runs the checks of `tensors`, `operators`, `weights` and `graph`; `report_formats` writes what they
-find as text, JSON and SARIF.
+`rules` is the specification as data, and `findings` describes what can be wrong. `checker` runs the
+checks in `tensors`, `operators`, `weights` and `graph`; `report_formats` writes their findings as
+text, JSON and SARIF.
 """

@@ -1,4 +1,4 @@
-"""Holds a model against the quantization specification, and gives what it finds."""
+"""Checks a model against the quantization specification."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What a check may find in a model: the kinds of findings, one finding, and the report of all.
+"""What a check may find in a model: the kinds of findings, a single finding, and the report.
 
-Everything that is said of a kind in general is in `KINDS`: docs/findings.md and the rules of a
-SARIF log are made from it.
+`KINDS` has the general description of each kind, from which docs/findings.md and the rules of a
+SARIF log are generated.
 """
 
 from __future__ import annotations
@@ -12,15 +12,20 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
-__all__ = ["KINDS", "Finding", "Kind", "Named", "Report", "Severity"]
+__all__ = ["KINDS", "Finding", "Kind", "Named", "Report", "Severity", "counted"]
+
+
+def counted(count: int, word: str) -> str:
+    """Return a count and a word: '1 scale', '2 scales'."""
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
 class Severity(IntEnum):
-    """How bad a finding is; a worse one is greater."""
+    """How bad a finding is; worse is greater."""
 
     NOTE = 1  # worth knowing
     WARNING = 2  # outside the specification
-    ERROR = 3  # no runtime can run it as it is meant
+    ERROR = 3  # no runtime can run the model as intended
 
     def __str__(self) -> str:
         return self.name.lower()
@@ -32,17 +37,17 @@ class Kind(NamedTuple):
     Attributes
     ----------
     id : str
-        Stays what it is in all versions of this library.
+        The same in all versions of this library.
     name : str
         A word or two.
     severity : Severity
-        The worst that such a finding may be.
+        The highest that a finding of this kind can have.
     title : str
-        What is the matter, in one sentence.
+        What is wrong, in one sentence.
     about : str
-        When it is found, and what severity it then has.
+        When it is found, and with which severity.
     effect : str
-        What it does to the result, in one sentence.
+        What the consequence is, in one sentence.
     """
 
     id: str
@@ -55,20 +60,20 @@ class Kind(NamedTuple):
 
 @dataclass(frozen=True)
 class Named:
-    """An operator or a tensor: its index in the subgraph, and its name."""
+    """An operator or a tensor, by its index in the subgraph and its name."""
 
     index: int
     name: str
 
     @property
     def shown(self) -> str:
-        """The name with what is not printable escaped, so that no file can steer a terminal."""
+        """The name with unprintable characters escaped, so that no file can control a terminal."""
         return repr(self.name)[1:-1]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was found.
+    """One problem in a model.
 
     Attributes
     ----------
@@ -77,11 +82,11 @@ class Finding:
     subgraph : int
         The subgraph's index.
     operator, tensor : Named or None
-        Which ones it is about.
+        What it is about.
     found, expected : str
-        What the file has, and what it should have.
+        What the file has, and what it should have, as phrases.
     effect : str
-        What it does to the result, in one sentence.
+        What the consequence is, in one sentence.
     """
 
     kind: Kind
@@ -118,7 +123,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """All that was found in a model, the worst first. `print` shows it.
+    """All findings about a model, the worst first; `print` shows them.
 
     Attributes
     ----------
@@ -147,14 +152,11 @@ class Report:
     def summary(self) -> str:
         """How many findings there are: '1 error, 2 notes'; 'no findings'."""
         counts = Counter(finding.severity for finding in self.findings)
-        parts = [
-            f"{counts[severity]} {severity}" + ("s" if counts[severity] > 1 else "")
-            for severity in sorted(counts, reverse=True)
-        ]
+        parts = [counted(counts[severity], str(severity)) for severity in sorted(counts)[::-1]]
         return ", ".join(parts) or "no findings"
 
     def at_least(self, severity: Severity) -> tuple[Finding, ...]:
-        """Give the findings that are as bad, or worse."""
+        """Return the findings of at least this severity."""
         return tuple(finding for finding in self.findings if finding.severity >= severity)
 
 
@@ -164,128 +166,126 @@ _KINDS = (
     Kind(
         "TQ101", "missing scale", _ERROR,
         "A tensor has no scale, but its operator computes with one.",
-        "The tensor is an integer activation or weight of an operator that rescales what it reads. "
-        "Operators that only move values, such as RESHAPE, need none.",
-        "The kernel has nothing to compute its multiplier from: it refuses the model, or divides "
-        "by zero.",
+        "The tensor is an integer activation or weight of an operator that rescales its inputs. "
+        "Operators that only move values, such as RESHAPE, need no scale.",
+        "The kernel cannot compute its multiplier: it refuses the model or divides by zero.",
     ),
     Kind(
         "TQ102", "unusable scale", _ERROR,
         "A scale is negative, infinite, not a number, zero or denormal.",
-        "A warning, not an error, where a constant has a scale of zero (all its values are then "
-        "zero), and where a scale is denormal.",
-        "Real values cannot be told from such a scale.",
+        "Only a warning if a constant has a scale of zero (all its real values are then zero), or "
+        "if the scale is denormal.",
+        "The tensor's real values cannot be computed from such a scale.",
     ),
     Kind(
         "TQ103", "count of parameters", _ERROR,
-        "The counts of scales and zero points fit neither each other nor the axis.",
-        "There are as many zero points as scales, and of either one, or as many as the tensor has "
-        "slices along its axis.",
-        "Some slices have no parameters of their own; LiteRT refuses the model, other runtimes "
-        "read past the end of the list.",
+        "The numbers of scales and zero points do not match each other or the axis.",
+        "There must be as many zero points as scales: either one, or one for each slice of the "
+        "tensor along its axis.",
+        "Some slices have no parameters; LiteRT refuses the model, and other runtimes read past "
+        "the end of the list.",
     ),
     Kind(
         "TQ104", "axis out of range", _ERROR,
-        "A tensor has several scales along an axis that it does not have.",
-        "A warning where the tensor is of rank 1 and has as many scales as values, as biases do: "
-        "there is but one axis that can be meant, and kernels do not look. Of one scale, the axis "
-        "says nothing, and is not looked at.",
-        "Nobody can tell which scale belongs to which values; LiteRT refuses to open the model.",
+        "A tensor has several scales along an axis that does not exist.",
+        "Only a warning if the tensor has rank 1 and one scale for each value, as biases do: only "
+        "one axis is possible, and kernels ignore the one in the file. The axis of a single scale "
+        "has no meaning and is not checked.",
+        "It is not known which scale belongs to which values; LiteRT refuses to open the model.",
     ),
     Kind(
         "TQ105", "zero point out of range", _WARNING,
         "A zero point is outside the range of the tensor's type.",
-        "The real value 0 then has no integer of its own.",
-        "Zero, and with it padding, cannot be represented; kernels that keep zero points in the "
-        "tensor's own type read another one.",
+        "No integer of the type then represents the real value 0.",
+        "Zero, and so padding, cannot be represented; kernels that store zero points in the "
+        "tensor's own type compute with a different one.",
     ),
     Kind(
         "TQ106", "unreadable parameters", _ERROR,
-        "The scales or zero points of blocks, which are tensors of their own, cannot be read.",
-        "They are not constant, or are not numbers, or their bytes are not there.",
-        "Real values cannot be computed.",
+        "The tensor with the scales or zero points of a blockwise quantization cannot be read.",
+        "It is not constant, does not hold numbers, or lacks the bytes.",
+        "The real values cannot be computed.",
     ),
     Kind(
         "TQ201", "type", _ERROR,
-        "A tensor has another type than the specification gives it.",
-        "An error where the kernel checks the type, otherwise a warning: some kernels take more "
+        "A tensor's type is not the one in the specification.",
+        "An error if the kernel checks the type, otherwise a warning: some kernels accept more "
         "types than the specification lists.",
-        "A kernel for this type need not exist, or reads the bytes as another type.",
+        "There may be no kernel for this type, or the kernel reads the bytes as another type.",
     ),
     Kind(
         "TQ202", "granularity", _ERROR,
-        "A tensor has several scales where one is specified, or one where there may be several.",
-        "An error where the operator computes with the scale, since its kernel reads just one; a "
-        "warning where it only moves values. A note where weights have one scale although the "
-        "operator takes one per channel: that is right, but less precise.",
-        "The kernel reads one scale for all values.",
+        "A tensor has several scales where one is specified, or one where several are.",
+        "An error if the operator computes with the scale, because its kernel reads only one; a "
+        "warning if the operator only moves values. A note if weights have one scale, but could "
+        "have one for each channel: this is correct, but less precise.",
+        "The kernel uses one scale for all values.",
     ),
     Kind(
         "TQ203", "axis", _ERROR,
-        "Weights have their scales along another axis than the operator's channels.",
+        "The scales of weights are not along the axis of the operator's channels.",
         "The kernel uses scale c for channel c, whatever axis the file says.",
-        "The kernel multiplies channels by scales that belong to other values, or refuses the "
-        "model.",
+        "The kernel multiplies channels by scales of other values, or refuses the model.",
     ),
     Kind(
         "TQ204", "zero point", _ERROR,
         "A zero point is not the one that the operator prescribes.",
-        "Weights and biases have 0, as have int16 activations; some outputs have one that is built "
-        "in. An error where the kernel checks it or takes it for granted, otherwise a warning.",
+        "It must be 0 for weights, biases and int16 activations, and a fixed number for some "
+        "outputs. An error if the kernel checks or assumes it, otherwise a warning.",
         "The kernel refuses the model, or computes as if the zero point were the prescribed one.",
     ),
     Kind(
         "TQ205", "output scale", _ERROR,
-        "An output has not the scale that the operator prescribes.",
-        "The range of a SOFTMAX, a TANH, a LOGISTIC is known, so that the scale is, too. An error "
-        "where the kernel checks it, otherwise a warning.",
+        "An output's scale is not the one that the operator prescribes.",
+        "The range of the results of SOFTMAX, TANH or LOGISTIC is known, and with it the scale. An "
+        "error if the kernel checks it, otherwise a warning.",
         "The kernel refuses the model, or writes integers for the prescribed scale.",
     ),
     Kind(
         "TQ206", "scales that must agree", _ERROR,
-        "Inputs and outputs of an operator that copies or compares integers are quantized in "
-        "different ways.",
-        "An error where the kernel checks it, otherwise a warning.",
-        "The kernel does not rescale: the same integer stands for another real value afterwards.",
+        "An operator copies or compares integers, but its inputs and outputs are quantized "
+        "differently.",
+        "An error if the kernel checks it, otherwise a warning.",
+        "The kernel does not rescale, so the same integer means another real value in the output.",
     ),
     Kind(
         "TQ207", "bias scale", _ERROR,
         "The scale of a bias is not the product of the scales of input and weights.",
-        "What float rounding explains is let pass. A warning; an error where a FULLY_CONNECTED has "
-        "one scale and the difference is more than a fiftieth of the output's scale, which its "
-        "kernel refuses.",
-        "The kernel adds the bias as if it had the product for its scale.",
+        "Differences due to float rounding are accepted. A warning, but an error if the weights of "
+        "a FULLY_CONNECTED have one scale and the difference is more than a fiftieth of the "
+        "output's scale, which the kernel refuses.",
+        "The kernel adds the bias as if the product were its scale.",
     ),
     Kind(
         "TQ208", "bias type", _ERROR,
-        "A bias has not the type that the operator adds: int32, or int64 with int16 activations.",
-        "An error where the kernel checks the type, or reads the bytes as the other one; otherwise "
-        "a warning.",
+        "A bias is not of the type that the operator adds: int32, or with int16 activations int64.",
+        "An error if the kernel checks the type or reads the bytes as another type, otherwise a "
+        "warning.",
         "The kernel refuses the model, or reads the bias as another type.",
     ),
     Kind(
         "TQ209", "weights out of range", _WARNING,
-        "Weights hold a value outside the specified range, such as -128 in int8.",
-        "Symmetric weights have the range [-127, 127].",
-        "Fast kernels add two products in 16 bits, which -128 times -128 can overflow.",
+        "Weights have a value outside the specified range, such as -128 in int8.",
+        "The range of symmetric int8 weights is [-127, 127].",
+        "Fast kernels add two products in 16 bits, which overflow if both are -128 times -128.",
     ),
     Kind(
         "TQ210", "not specified", _NOTE,
-        "An operator computes on quantized integers, but is not in the specification.",
-        "The converter does not write it in this type; a kernel may exist all the same.",
+        "An operator computes on quantized integers, but the specification does not list it.",
+        "The converter does not write this operator with this type, but a kernel may exist.",
         "Whether the operator runs depends on the runtime.",
     ),
     Kind(
         "TQ211", "no kernel", _WARNING,
-        "LiteRT has no kernel for an operator in this type, though the converter writes it.",
+        "The converter writes this operator with this type, but LiteRT has no kernel for it.",
         "Other runtimes may have one.",
         "LiteRT refuses to run the model.",
     ),
     Kind(
         "TQ212", "kernel's condition", _ERROR,
-        "An operator does not meet a condition that only its kernel makes.",
-        "The scale of an LSTM's cell state is a power of two; the input's scale of a HARD_SWISH is "
-        "less than 128 times the output's; an SVDF has the activation RELU.",
+        "An operator does not meet a condition of its kernel.",
+        "The scale of an LSTM's cell state must be a power of two; the input scale of HARD_SWISH "
+        "must be less than 128 times the output scale; the activation of SVDF must be RELU.",
         "The kernel refuses the model.",
     ),
     Kind(
@@ -296,56 +296,56 @@ _KINDS = (
     ),
     Kind(
         "TQ302", "dead tensor", _NOTE,
-        "No operator reads or writes a tensor, and it is no input or output.",
+        "No operator uses a tensor that is neither an input nor an output of the model.",
         "",
-        "It does nothing to the result; but a constant takes up memory.",
+        "The result is not affected, but a constant takes up memory.",
     ),
     Kind(
         "TQ303", "shared buffer", _NOTE,
-        "Several tensors share the bytes of one buffer, but read them in different ways.",
-        "A converter stores equal bytes once; that the parameters differ is no fault then, but "
-        "whoever changes the bytes changes all of them.",
-        "It does nothing to the result, as long as nobody changes the bytes.",
+        "Several tensors share a buffer, but have different quantization parameters.",
+        "Converters store equal bytes once, so this is not an error. But changing the bytes of one "
+        "tensor changes all of them.",
+        "The result is not affected as long as nobody changes the bytes.",
     ),
     Kind(
         "TQ304", "sparse blocks", _WARNING,
-        "The blocks of a sparse tensor do not fill the dimension that they cut.",
+        "The blocks of a sparse tensor do not divide their dimension evenly.",
         "TensorFlow's converter writes such files.",
-        "The weights past the last whole block are lost: they are read as zero.",
+        "The weights after the last whole block are lost: they are read as zero.",
     ),
     Kind(
         "TQ401", "float island", _WARNING,
         "Operators compute in float between a DEQUANTIZE and a QUANTIZE.",
-        "All that flows into them comes from a DEQUANTIZE, and all that flows out ends in a "
-        "QUANTIZE: the rest of the model around them computes on integers.",
-        "They take float kernels, time and memory on a device that was to compute on integers.",
+        "All their inputs come from DEQUANTIZE and all their outputs end in QUANTIZE: the rest of "
+        "the model around them computes on integers.",
+        "Float kernels take extra time and memory on a device meant to compute on integers.",
     ),
     Kind(
         "TQ501", "channels of zeros", _NOTE,
         "All weights of a channel are zero.",
         "",
-        "The channel's output is its bias, whatever the input: it costs time and says nothing.",
+        "Whatever the input, the channel's output is its bias: computing it is a waste of time.",
     ),
     Kind(
         "TQ502", "saturated values", _WARNING,
-        "Values crowd at the ends of their range: the scale is too small for them.",
-        "Of a bias, a value at an end of int32. Of weights, a tenth of the values of a channel of "
-        "64 or more, where there are 16 different values at least.",
+        "Many values are at the ends of their range: the scale is too small for them.",
+        "For a bias, one value at an end of its type is enough. For weights, it takes a tenth of "
+        "the values of a channel that has at least 64 values and 16 different ones.",
         "The real values were larger than what is stored.",
     ),
     Kind(
         "TQ503", "unused range", _NOTE,
         "Weights use less than half of their range: the scale is too large for them.",
-        "Of channels of zeros, TQ501 speaks.",
-        "At least one bit of precision is thrown away.",
+        "Channels with only zeros are reported as TQ501.",
+        "At least one bit of precision is lost.",
     ),
     Kind(
         "TQ504", "accumulator overflow", _WARNING,
-        "A sum of products and bias can be more than 32 bits hold.",
-        "The worst input that the quantized input can be is taken.",
+        "The sum of products and bias can exceed 32 bits.",
+        "This is computed for the worst input that the input's type allows.",
         "For such inputs the sum wraps around.",
     ),
 )  # fmt: skip
 
 KINDS = {kind.id: kind for kind in _KINDS}
-"""All kinds of findings by their identifiers."""
+"""All kinds of findings, by identifier."""

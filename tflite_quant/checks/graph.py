@@ -1,4 +1,4 @@
-"""Findings about the graph: tensors that nobody uses, islands of float operators."""
+"""Checks of the graph: tensors that no operator uses, islands of float operators."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ..model.operator import Operator
 from ..model.subgraph import Subgraph
 from ..model.tensor import Tensor
 from ..summary.float_operators import CONVERSIONS, FLOATS, walk
-from .findings import Finding, Named
+from .findings import Finding, Named, counted
 from .tensors import finding
 
 __all__ = ["graph_findings"]
 
 
 def graph_findings(model: Model) -> Iterator[Finding]:
-    """Find dead tensors and float islands, in each subgraph."""
+    """Find dead tensors and float islands in each subgraph."""
     named = {(t.subgraph_index, t.index) for t in _in_signatures(model)}
     fixed = _fixed(model)
     for subgraph in model.subgraphs:
@@ -33,7 +33,7 @@ def _in_signatures(model: Model) -> Iterator[Tensor]:
 
 
 def _fixed(model: Model) -> set[tuple[int, int]]:
-    """Give the tensors that are the same each time the model runs: subgraph and index."""
+    """Return (subgraph, index) of each tensor that is the same in every run of the model."""
     return {(tensor.subgraph_index, tensor.index) for tensor in walk(model).fixed}
 
 
@@ -48,19 +48,19 @@ def _dead(subgraph: Subgraph, named: set[tuple[int, int]]) -> Iterator[Finding]:
                 used |= {parameters.scales_tensor, parameters.zero_points_tensor}
     for tensor in subgraph.tensors:
         if tensor.index not in used and (subgraph.index, tensor.index) not in named:
-            size = f" of {tensor.nbytes} bytes" if tensor.is_constant else ""
-            found = f"a {'constant' if tensor.is_constant else 'tensor'}{size} that nobody uses"
+            size = f"constant of {counted(tensor.nbytes or 0, 'byte')}"
+            found = f"a {size if tensor.is_constant else 'tensor'} that no operator uses"
             yield finding("TQ302", None, tensor, found, "an operator that reads or writes it")
 
 
 class _Groups:
-    """Operators put together by the tensors that they share."""
+    """Groups of tensors that operators connect: a disjoint-set forest."""
 
     def __init__(self) -> None:
         self._parents: dict[int, int] = {}
 
     def find(self, tensor: int) -> int:
-        """Give the tensor that stands for all that are joined with this one."""
+        """Return the tensor that represents the group of this one."""
         parents = self._parents
         while (parent := parents.setdefault(tensor, tensor)) != tensor:
             parents[tensor] = parents[parent]
@@ -68,7 +68,7 @@ class _Groups:
         return tensor
 
     def join(self, tensors: Iterable[int]) -> None:
-        """Join tensors."""
+        """Put tensors, and so their groups, into one group."""
         first, *others = map(self.find, tensors)
         for other in others:
             self._parents[other] = first
@@ -109,6 +109,8 @@ def _island(operators: list[Operator]) -> Finding:
     named = [Named(one.index, one.custom_name or one.name) for one in operators]
     names = [f"{one.index} {one.shown}" for one in named]
     shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-    found = f"float operators {shown}" if len(names) > 1 else f"float operator {shown}"
-    expected = "operators on integers, as around them"
+    if len(names) == 1:
+        found, expected = f"float operator {shown}", "an integer operator, like those around it"
+    else:
+        found, expected = f"float operators {shown}", "integer operators, like those around them"
     return finding("TQ401", None, None, found, expected, None, operators[0])

@@ -1,4 +1,4 @@
-"""Findings about operators: each held against its rule in the quantization specification."""
+"""Checks each operator against its rule in the quantization specification."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..model.tensor import Tensor
 from ..summary.float_operators import CALLS, CONVERSIONS
 from .findings import Finding, Severity
 from .rules import RULES, Agreement, Domain, Each, Granularity, Operand, Product, Role, Rule
-from .tensors import Facts, facts_of, finding, numbers, place_of
+from .tensors import Facts, facts_of, finding, listed, place_of
 from .weights import bias_findings, weight_findings
 
 __all__ = ["operator_findings"]
@@ -27,7 +27,7 @@ _NOTE, _WARNING, _ERROR = Severity.NOTE, Severity.WARNING, Severity.ERROR
 _NO_SCALES = np.empty(0, np.float32)
 
 _ROUNDING = 2.0**-21
-"""Relative error of a scale that is the float32 product of two; a few units in the last place."""
+"""Relative error of a float32 product of two scales: a few units in the last place."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,14 @@ class _Use:
 
 
 class _Case(NamedTuple):
-    """An operator with its rule, and the tensors that the rule speaks of."""
+    """An operator, its rule, and the tensors that the rule is about."""
 
     operator: Operator
     rule: Rule
     domain: Domain
     uses: tuple[_Use, ...]
     seen: set[object]
-    """What constants have been looked at: many operators may share them."""
+    """The constants that have been checked: many operators may share one."""
 
     def find(
         self,
@@ -60,22 +60,22 @@ class _Case(NamedTuple):
         expected: str,
         effect: str | None = None,
     ) -> Finding:
-        """Make a finding about the operator, or about a tensor as it uses it."""
+        """Return a finding about the operator, or about a tensor that it uses."""
         tensor = None if use is None else use.tensor
         return finding(id, severity, tensor, found, expected, effect, self.operator)
 
     def input(self, index: int) -> _Use | None:
-        """Give one input, if the rule speaks of it and it is there."""
+        """Return one input, if it is there and has a rule."""
         return next((u for u in self.uses if (u.field, u.index) == ("input", index)), None)
 
     @property
     def output(self) -> _Use | None:
-        """The first output, if the rule speaks of it."""
+        """The first output that has a rule."""
         return next((use for use in self.uses if use.field == "output"), None)
 
     @property
     def rescales(self) -> bool:
-        """Whether the operator computes with scales, rather than move values or count them."""
+        """Whether the operator computes with scales, and does not just move or count values."""
         written = [use.operand for use in self.uses if use.field == "output"]
         return self.rule.same is Agreement.NONE and any(
             one.role is Role.ACTIVATION or one.types[0] in (TensorType.BOOL, TensorType.FLOAT32)
@@ -91,13 +91,13 @@ def operator_findings(model: Model) -> Iterator[Finding]:
         if case is None:
             yield from _unspecified(operator)
             continue
-        yield from _held(case)
+        yield from _checked(case)
 
 
 def _case_of(operator: Operator, seen: set[object]) -> _Case | None:
-    """Give the rule that holds for an operator, by the type of its first activation.
+    """Return an operator with the rule for the type of its first activation.
 
-    None if it computes in float or on 8-bit values without a sign, or has no rule.
+    None if it computes on floats or unsigned 8-bit values, or has no rule.
     """
     for domain, rules in RULES.items():
         rule = rules.get(operator.name)
@@ -106,7 +106,7 @@ def _case_of(operator: Operator, seen: set[object]) -> _Case | None:
         uses = tuple(_uses(operator, rule))
         leading = [use for use in uses if _leads(use)]
         if leading and leading[0].facts.type is TensorType.FLOAT32 and rule.forms:
-            # A QUANTIZE, of which the output tells.
+            # For a QUANTIZE from float, the output decides.
             leading = leading[1:]
         if leading and leading[0].facts.type is leading[0].operand.types[0]:
             return _Case(operator, rule, domain, uses, seen)
@@ -114,7 +114,7 @@ def _case_of(operator: Operator, seen: set[object]) -> _Case | None:
 
 
 def _leads(use: _Use) -> bool:
-    """Tell whether a tensor's type decides which rule holds."""
+    """Tell whether a tensor's type may decide which rule applies."""
     return use.operand.role is Role.ACTIVATION and not use.operand.is_state
 
 
@@ -130,7 +130,7 @@ def _uses(operator: Operator, rule: Rule) -> Iterator[_Use]:
 
 
 def _unspecified(operator: Operator) -> Iterator[Finding]:
-    """Find an operator without a rule that reads and writes 8-bit or 16-bit activations."""
+    """Find an operator that has no rule, but reads or writes int8 or int16 activations."""
     if operator.name in CONVERSIONS | CALLS | {"CUSTOM"}:
         return
     for tensor in (*operator.inputs, *operator.outputs):
@@ -139,16 +139,16 @@ def _unspecified(operator: Operator) -> Iterator[Finding]:
         facts = facts_of(tensor)
         if facts.type in (TensorType.INT8, TensorType.INT16) and facts.scales.size:
             known = any(operator.name in rules for rules in RULES.values())
-            expected = f"no {facts.type.name} activation" if known else "a specified operator"
-            found = f"{facts.type.name} with scale {numbers(facts.scales)}"
+            found = f"an {facts.type.name} activation with {listed('scale', facts.scales)}"
+            expected = f"{'a type' if known else 'an operator'} that the specification lists"
             yield finding("TQ210", None, tensor, found, expected, None, operator)
             return
 
 
-def _held(case: _Case) -> Iterator[Finding]:
-    """Hold one operator against its rule."""
+def _checked(case: _Case) -> Iterator[Finding]:
+    """Check one operator against its rule."""
     if not case.rule.has_kernel:
-        found = f"{case.operator.name} of {case.domain.value}"
+        found = f"{case.operator.name} in {case.domain.value}"
         yield case.find("TQ211", None, None, found, "an operator that LiteRT has a kernel for")
     for use in case.uses:
         if use.facts.type not in _types(case, use):
@@ -160,7 +160,7 @@ def _held(case: _Case) -> Iterator[Finding]:
 
 
 def _types(case: _Case, use: _Use) -> tuple[TensorType, ...]:
-    """Give the types that a tensor may have; all, where nothing is said."""
+    """Return the types that a tensor may have; its own if none are specified."""
     if not use.operand.types:
         return (use.facts.type,)
     forms, read = case.rule.forms, case.input(0)
@@ -168,14 +168,14 @@ def _types(case: _Case, use: _Use) -> tuple[TensorType, ...]:
         return use.operand.types
     if use.field == "input":
         return (*(form.input for form in forms), TensorType.UINT8)
-    # A model with 8-bit inputs and outputs without a sign has such at its edges.
+    # A model with unsigned 8-bit inputs and outputs converts them with a QUANTIZE.
     types = [type for form in forms if form.input is read.facts.type for type in form.outputs]
     return (*types, TensorType.UINT8)
 
 
 def _wrong_type(case: _Case, use: _Use) -> Finding:
     expected = " or ".join(type.name for type in _types(case, use))
-    # Of a FULLY_CONNECTED the kernel lets an int64 bias pass, but reads it as int32.
+    # FULLY_CONNECTED accepts an int64 bias, but reads it as int32.
     severity = _ERROR if "type" in use.operand.checks else _WARNING
     id = "TQ208" if use.operand.role is Role.BIAS else "TQ201"
     where = f"{use.field} {use.index} of type {use.facts.type.name}"
@@ -198,12 +198,12 @@ def _parameters(case: _Case, use: _Use) -> Iterator[Finding]:
 def _unscaled(case: _Case, use: _Use) -> Iterator[Finding]:
     if use.operand.role is Role.BIAS:
         effect = (
-            "The kernel adds the bias as if it had that scale; nobody else can tell its values."
+            "The kernel assumes this scale; other programs cannot compute the bias' real values."
         )
         expected = "the product of the scales of input and weights"
         yield case.find("TQ207", _WARNING, use, "no scale", expected, effect)
     elif case.rescales and use.facts.type in INTEGER_RANGES:
-        found = f"{use.field} {use.index}, {use.facts.type.name}, without a scale"
+        found = f"{use.field} {use.index} of type {use.facts.type.name} without a scale"
         yield case.find("TQ101", None, use, found, "a scale and a zero point")
 
 
@@ -218,7 +218,7 @@ def _granularity(case: _Case, use: _Use) -> Iterator[Finding]:
     assert operand.axis is not None
     channels = facts.shape[operand.axis] if operand.axis < len(facts.shape) else 0
     if count == 1 and channels > 1:
-        effect = "It is right, but small channels are stored less precisely than they could be."
+        effect = "This is correct, but channels of small weights lose more precision than need be."
         yield case.find("TQ202", _NOTE, use, "one scale", f"{channels} scales", effect)
     elif count > 1 and facts.axis != operand.axis:
         found = f"{count} scales along axis {facts.axis}"
@@ -226,7 +226,7 @@ def _granularity(case: _Case, use: _Use) -> Iterator[Finding]:
 
 
 def _granularity_of(case: _Case, use: _Use) -> Granularity | None:
-    """Give what is specified; of a QUANTIZE's output, what its form says."""
+    """Return the specified granularity; for the output of a QUANTIZE, that of its form."""
     read = case.input(0)
     if use.field == "output" and read is not None:
         for form in case.rule.forms:
@@ -238,32 +238,32 @@ def _granularity_of(case: _Case, use: _Use) -> Granularity | None:
 def _zero_points(case: _Case, use: _Use) -> Iterator[Finding]:
     operand, zeros = use.operand, use.facts.zero_points
     if operand.zero_point is None or not zeros.size or use.facts.type not in operand.types:
-        # One of the other types of a QUANTIZE.
+        # Of QUANTIZE's other types the specification says nothing.
         return
     low, high = operand.zero_point
     is_checked = "zero_point" in operand.checks or _is_int16_to_int16(case)
     if (low, high) == INTEGER_RANGES[use.facts.type] and not is_checked:
-        # What is outside the range of the type is found for the tensor.
+        # The check of the tensor reports what is outside the range of its type.
         return
     outside = (zeros < low) | (zeros > high)
     if outside.any():
         severity = _ERROR if is_checked or _takes_zero(case, use) else _WARNING
         expected = str(low) if low == high else f"{low} to {high}"
-        found = f"zero point {numbers(zeros[outside])}"
-        loose = "Kernels that have the prescribed one built in compute with that."
-        effect = None if severity is _ERROR else loose
+        found = listed("zero point", zeros[outside])
+        ignored = "Kernels with the prescribed zero point built in ignore the one in the file."
+        effect = None if severity is _ERROR else ignored
         yield case.find("TQ204", severity, use, found, expected, effect)
 
 
 def _is_int16_to_int16(case: _Case) -> bool:
-    """Tell whether it is the one form of QUANTIZE of which the kernel checks zero points."""
+    """Tell whether it is the only form of QUANTIZE whose zero points the kernel checks."""
     return bool(case.rule.forms) and all(u.facts.type is TensorType.INT16 for u in case.uses)
 
 
 def _takes_zero(case: _Case, use: _Use) -> bool:
-    """Tell whether the kernel takes a zero point for 0 without a look at it.
+    """Tell whether the kernel assumes a zero point of 0 and does not read the one in the file.
 
-    Only FULLY_CONNECTED subtracts that of its weights, if they have one scale.
+    Only FULLY_CONNECTED subtracts the zero point of its weights, and only if they have one scale.
     """
     if use.operand.role is Role.WEIGHT:
         return case.operator.name != "FULLY_CONNECTED" or use.facts.scales.size > 1
@@ -271,7 +271,7 @@ def _takes_zero(case: _Case, use: _Use) -> bool:
 
 
 def _scale(case: _Case, use: _Use) -> Iterator[Finding]:
-    """Hold the scale against the one that is prescribed, or has to be that of the output."""
+    """Check a scale that the operator prescribes, or that must be that of the output."""
     operand, scale = use.operand, float(use.facts.scales[0])
     severity = _ERROR if "scale" in operand.checks else _WARNING
     if operand.scale is not None:
@@ -283,12 +283,12 @@ def _scale(case: _Case, use: _Use) -> Iterator[Finding]:
         yield from _cell_scale(case, use, scale)
     output = case.output
     if operand.as_output and output is not None and _differ(use.facts, output.facts, exactly=True):
-        expected = f"{_both(output.facts)}, as the output"
+        expected = f"{_both(output.facts)}, as the output has"
         yield case.find("TQ206", severity, use, _both(use.facts), expected)
 
 
 def _cell_scale(case: _Case, use: _Use, scale: float) -> Iterator[Finding]:
-    """Hold the scale of an LSTM's cell state against a power of two.
+    """Check that the scale of an LSTM's cell state is a power of two.
 
     Source: google-ai-edge/LiteRT, tflite/kernels/internal/quantization_util.cc, CheckedLog2.
     """
@@ -298,14 +298,14 @@ def _cell_scale(case: _Case, use: _Use, scale: float) -> Iterator[Finding]:
     if abs(exponent - nearest) < 1e-3 and not (is_lstm and nearest > -9):
         return
     expected = "a power of two" + (" of at most 2^-9" if is_lstm else "")
-    # UNIDIRECTIONAL_SEQUENCE_LSTM does not look at what its own check says.
-    unset = "The kernel stops reading the parameters there, and computes with the rest unset."
-    found = f"scale {_shown(scale)} of the cell state"
-    yield case.find("TQ212", None, use, found, expected, None if is_lstm else unset)
+    # Both kernels ignore the result of their own check.
+    unset = "The kernel stops reading parameters at this point, and computes with the rest unset."
+    found = f"a cell state with scale {_shown(scale)}"
+    yield case.find("TQ212", None, use, found, expected, unset)
 
 
 def _bias_scale(case: _Case, use: _Use) -> Iterator[Finding]:
-    """Hold the scales of a bias against the product that they should be."""
+    """Check that the scales of a bias are the product that they should be."""
     product, scales = _product_of(case, use), use.facts.scales.astype(np.float64)
     if product is None or (product.size > 1 and scales.size > 1 and product.size != scales.size):
         return
@@ -323,15 +323,15 @@ def _bias_scale(case: _Case, use: _Use) -> Iterator[Finding]:
         use,
         f"scale {_shown(float(found))}{channel}",
         f"{_shown(float(wanted))}, the product of the scales of input and weights",
-        f"The kernel adds the bias as if it had the product for its scale: {wanted / found:.6g} "
-        "times as much as the file says."
+        f"The kernel adds the bias as if the product were its scale: {wanted / found:.6g} times as "
+        "much as the file says."
         if found
         else None,
     )
 
 
 def _is_refused(case: _Case, use: _Use, gap: float) -> bool:
-    """Tell whether a kernel that looks at the scale of its bias refuses it.
+    """Tell whether a kernel that checks the scale of its bias refuses it.
 
     Source: google-ai-edge/LiteRT, tflite/kernels/kernel_util.cc, GetQuantizedConvolutionMultipler.
     """
@@ -342,7 +342,7 @@ def _is_refused(case: _Case, use: _Use, gap: float) -> bool:
 
 
 def _product_of(case: _Case, use: _Use) -> NDArray[np.float64] | None:
-    """Give the scales that a bias should have; None if not all of their factors are known."""
+    """Return the scales that a bias should have; None if a factor is not known."""
     operand = use.operand
     product: Product | None = operand.product
     if operand.normalized is not None and case.input(operand.normalized.inputs[0]) is not None:
@@ -368,7 +368,7 @@ def _product_of(case: _Case, use: _Use) -> NDArray[np.float64] | None:
 
 
 def _values(case: _Case, use: _Use) -> Iterator[Finding]:
-    """Look at the values of constant weights and biases, once."""
+    """Check the values of constant weights and biases, once."""
     if not use.tensor.is_constant:
         return
     if use.operand.role is Role.WEIGHT and _is_new(case, use.tensor, use.facts.axis):
@@ -383,7 +383,7 @@ def _values(case: _Case, use: _Use) -> Iterator[Finding]:
 
 
 def _is_new(case: _Case, tensor: Tensor, view: object) -> bool:
-    """Tell whether a constant has not been looked at in this way; from now on it has."""
+    """Tell whether a constant has not been checked in this way, and mark it as checked."""
     key = (place_of(tensor), view)
     is_new = key not in case.seen
     case.seen.add(key)
@@ -391,7 +391,7 @@ def _is_new(case: _Case, tensor: Tensor, view: object) -> bool:
 
 
 def _agreement(case: _Case) -> Iterator[Finding]:
-    """Hold all activations against the first output, or the first input of several outputs."""
+    """Check that activations agree with the first output, or with the input if outputs are many."""
     if case.rule.same is Agreement.NONE:
         return
     moved = [u for u in case.uses if u.operand.role is Role.ACTIVATION and u.facts.is_plain]
@@ -404,14 +404,13 @@ def _agreement(case: _Case) -> Iterator[Finding]:
     severity = _ERROR if case.rule.same is Agreement.CHECKED else _WARNING
     for use in moved:
         if use.field != field and _differ(use.facts, first.facts, severity is _ERROR):
-            expected = f"{_both(first.facts)}, as {field} {first.index}"
-            yield case.find(
-                "TQ206", severity, use, f"{_both(use.facts)} of {use.field} {use.index}", expected
-            )
+            found = f"{use.field} {use.index} with {_both(use.facts)}"
+            expected = f"{_both(first.facts)}, as {field} {first.index} has"
+            yield case.find("TQ206", severity, use, found, expected)
 
 
 def _differ(one: Facts, other: Facts, exactly: bool) -> bool:
-    """Tell whether two tensors are quantized in different ways."""
+    """Tell whether two tensors are quantized differently."""
     if one.scales.size != other.scales.size or one.zero_points.size != other.zero_points.size:
         return True
     if one.type is other.type and (one.zero_points != other.zero_points).any():
@@ -421,27 +420,27 @@ def _differ(one: Facts, other: Facts, exactly: bool) -> bool:
 
 
 def _conditions(case: _Case) -> Iterator[Finding]:
-    """Hold an operator against what only its kernel asks."""
+    """Check the conditions that only the kernel makes."""
     if case.operator.name == "HARD_SWISH":
         read, output = case.input(0), case.output
         if read and output and read.facts.scales.size == output.facts.scales.size == 1:
             ratio = float(read.facts.scales[0]) / 128 / float(output.facts.scales[0] or np.nan)
             if ratio >= 1:
-                found = f"an input's scale of {128 * ratio:.6g} times the output's"
+                found = f"an input scale {128 * ratio:.6g} times the output scale"
                 yield case.find("TQ212", None, read, found, "less than 128 times")
     if case.operator.name == "SVDF":
         activation = case.operator.options.get("fused_activation_function", 0)
         if activation != 1:
             found = f"fused activation {activation}"
-            yield case.find("TQ212", None, None, found, "fused activation 1, RELU")
+            yield case.find("TQ212", None, None, found, "fused activation 1 (RELU)")
 
 
 def _both(facts: Facts) -> str:
     if not facts.scales.size:
         return "no scale"
-    return f"scale {numbers(facts.scales)}, zero point {numbers(facts.zero_points)}"
+    return f"{listed('scale', facts.scales)} and {listed('zero point', facts.zero_points)}"
 
 
 def _shown(scale: float) -> str:
-    """Write a scale in the fewest digits that a float32 needs."""
+    """Return a scale in the fewest digits that a float32 needs."""
     return str(np.float32(scale))

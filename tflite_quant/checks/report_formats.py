@@ -1,6 +1,6 @@
-"""The findings of many models as text, as JSON, and as a SARIF log.
+"""Writes the findings of many models as text, JSON or a SARIF log.
 
-SARIF is what code hosts and editors read findings from: Static Analysis Results Interchange Format,
+Code hosts and editors read findings from SARIF, the Static Analysis Results Interchange Format,
 version 2.1.0 (docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html).
 """
 
@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from ..model.subgraph import counted
-from .findings import KINDS, Finding, Kind, Named, Report
+from .findings import KINDS, Finding, Kind, Named, Report, counted
 
 __all__ = ["Outcome", "json_data", "sarif_data", "text_lines"]
 
 
 class Outcome(NamedTuple):
-    """What came of a file: a report, or why there is none.
+    """The result of checking one file: a report, or the error if there is none.
 
     Attributes
     ----------
@@ -34,7 +33,7 @@ class Outcome(NamedTuple):
 
 
 def text_lines(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    """Give the report of each model that has findings, then a line about all, if there are many."""
+    """Yield the report of each model with findings, then a summary if there are several models."""
     reports = [outcome.report for outcome in outcomes if outcome.report is not None]
     for report in reports:
         if len(outcomes) == 1 or report.findings:
@@ -42,18 +41,18 @@ def text_lines(outcomes: Sequence[Outcome]) -> Iterator[str]:
     if len(outcomes) > 1:
         together = tuple(finding for report in reports for finding in report)
         clean = sum(not report.findings for report in reports)
-        models = counted(tuple(reports), "model")
+        models = counted(len(reports), "model")
         yield f"{models}, {clean} of them clean: {Report(None, together).summary}"
 
 
 def json_data(outcomes: Sequence[Outcome], version: str) -> dict[str, Any]:
-    """Give the findings as plain data.
+    """Return the findings as plain data.
 
     Parameters
     ----------
     outcomes : sequence of Outcome
     version : str
-        This library's.
+        The version of this library.
     """
     return {"version": version, "models": [_model_data(outcome) for outcome in outcomes]}
 
@@ -85,13 +84,13 @@ def _named_data(named: Named | None) -> dict[str, Any] | None:
 
 
 def sarif_data(outcomes: Sequence[Outcome], version: str) -> dict[str, Any]:
-    """Give the findings as a SARIF log of one run.
+    """Return the findings as a SARIF log with one run.
 
     Parameters
     ----------
     outcomes : sequence of Outcome
     version : str
-        This library's.
+        The version of this library.
     """
     order = {id: index for index, id in enumerate(KINDS)}
     results = [
@@ -149,6 +148,6 @@ def _result(path: str, finding: Finding, rule: int) -> dict[str, Any]:
 
 def _file(path: str) -> dict[str, Any]:
     where = Path(path)
-    # As bytes, since a name need not be text.
+    # As bytes, because a file name need not be valid text.
     uri = where.as_uri() if where.is_absolute() else quote(os.fsencode(where.as_posix()))
     return {"artifactLocation": {"uri": uri}}

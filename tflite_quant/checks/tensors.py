@@ -1,4 +1,4 @@
-"""Findings about single tensors: parameters that cannot be applied, contents that do not fit."""
+"""Checks of single tensors: parameters that cannot be applied, bytes that do not fit."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from ..model.operator import Operator
 from ..model.quantization import PerAxis, PerTensor
 from ..model.subgraph import Subgraph
 from ..model.tensor import Tensor
-from .findings import KINDS, Finding, Named, Severity
+from .findings import KINDS, Finding, Named, Severity, counted
 
-__all__ = ["Facts", "facts_of", "finding", "numbers", "place_of", "tensor_findings"]
+__all__ = ["Facts", "facts_of", "finding", "listed", "place_of", "tensor_findings"]
 
 _SMALLEST = np.finfo(np.float32).tiny
 
 
 class Facts(NamedTuple):
-    """What a tensor's parameters are, whatever the scheme.
+    """A tensor's type, shape and parameters, whatever its quantization scheme.
 
     Attributes
     ----------
     type : TensorType
     shape : tuple of int
     scales : ndarray of float32, shape (n,)
-        Empty for a tensor without, and for blocks.
+        Empty if the tensor has none, and for blocks.
     zero_points : ndarray of int64, shape (m,)
     axis : int
     is_plain : bool
-        Whether it is not quantized, per-tensor or per-axis: no newer scheme.
+        Whether the tensor is not quantized, or per-tensor or per-axis.
     """
 
     type: TensorType
@@ -53,7 +53,7 @@ _NONE = (np.empty(0, np.float32), np.empty(0, np.int64), 0)
 
 
 def facts_of(tensor: Tensor) -> Facts:
-    """Give the facts of a tensor."""
+    """Return the facts of a tensor."""
     match tensor.quantization:
         case PerTensor() as one:
             scales, zeros = np.array([one.scale], np.float32), np.array([one.zero_point], np.int64)
@@ -74,7 +74,7 @@ def finding(
     effect: str | None = None,
     operator: Operator | None = None,
 ) -> Finding:
-    """Make a finding; severity and effect are those of its kind, unless given."""
+    """Return a finding, with the severity and effect of its kind unless others are given."""
     kind = KINDS[id]
     subgraph = tensor.subgraph_index if operator is None else operator.subgraph_index  # type: ignore[union-attr]
     return Finding(
@@ -89,15 +89,16 @@ def finding(
     )
 
 
-def numbers(values: NDArray[Any], limit: int = 4) -> str:
-    """Write the first numbers: '0.5', '0.5, 0.25 and 30 more'."""
+def listed(word: str, values: NDArray[Any], limit: int = 4) -> str:
+    """Return a word and numbers: 'scale 0.5', 'scales 0.5, 0.25, 0.125, 0.5 and 30 more'."""
     shown = ", ".join(str(value) for value in values[:limit])
     rest = values.size - limit
-    return f"{shown} and {rest} more" if rest > 0 else shown
+    more = f" and {rest} more" if rest > 0 else ""
+    return f"{word}{'s' if values.size > 1 else ''} {shown}{more}"
 
 
 def tensor_findings(model: Model) -> Iterator[Finding]:
-    """Find what is wrong with single tensors, and with those that share a buffer."""
+    """Find problems of single tensors, and of tensors that share a buffer."""
     seen: set[object] = set()
     for subgraph in model.subgraphs:
         for tensor in subgraph.tensors:
@@ -120,10 +121,9 @@ def _parameters(tensor: Tensor, facts: Facts) -> Iterator[Finding]:
     low, high = INTEGER_RANGES[facts.type]
     outside = (facts.zero_points < low) | (facts.zero_points > min(high, (1 << 63) - 1))
     if outside.any():
-        found = f"zero point {numbers(facts.zero_points[outside])}"
-        yield finding(
-            "TQ105", None, tensor, found, f"{low} to {high}, the range of {facts.type.name}"
-        )
+        found = listed("zero point", facts.zero_points[outside])
+        expected = f"{low} to {high}, the range of {facts.type.name}"
+        yield finding("TQ105", None, tensor, found, expected)
 
 
 def _of_blocks(tensor: Tensor, quantization: Blockwise | MultiAxis) -> Iterator[Finding]:
@@ -139,14 +139,14 @@ def _of_blocks(tensor: Tensor, quantization: Blockwise | MultiAxis) -> Iterator[
 
 def _scales(tensor: Tensor, scales: NDArray[np.float32]) -> Iterator[Finding]:
     make = partial(_scale_finding, tensor, scales)
-    yield from make(~np.isfinite(scales) | (scales < 0), None, "finite scales above zero")
+    yield from make(~np.isfinite(scales) | (scales < 0), None, "finite, positive scales")
     severity = Severity.WARNING if tensor.is_constant else Severity.ERROR
     effect = (
-        "Every value of a slice with scale zero is zero."
+        "All real values of a slice with scale zero are zero."
         if tensor.is_constant
-        else "Nothing can be quantized with it: that divides by zero."
+        else "Quantizing a value divides by zero."
     )
-    yield from make(scales == 0, severity, "scales above zero", effect)
+    yield from make(scales == 0, severity, "positive scales", effect)
     effect = "Processors that flush denormal numbers to zero read the scale as zero."
     tiny = (scales > 0) & (scales < _SMALLEST)
     yield from make(tiny, Severity.WARNING, f"scales of at least {_SMALLEST}", effect)
@@ -161,13 +161,14 @@ def _scale_finding(
     effect: str | None = None,
 ) -> Iterator[Finding]:
     if bad.any():
-        yield finding("TQ102", severity, tensor, f"scale {numbers(scales[bad])}", expected, effect)
+        yield finding("TQ102", severity, tensor, listed("scale", scales[bad]), expected, effect)
 
 
 def _counts(tensor: Tensor, facts: Facts) -> Iterator[Finding]:
     count, rank = facts.scales.size, len(facts.shape)
     if facts.zero_points.size != count:
-        found = f"{count} scales and {facts.zero_points.size} zero points"
+        zeros = counted(facts.zero_points.size, "zero point")
+        found = f"{counted(count, 'scale')} and {zeros}"
         yield finding("TQ103", None, tensor, found, "as many zero points as scales")
     if count == 1:
         return
@@ -178,20 +179,22 @@ def _counts(tensor: Tensor, facts: Facts) -> Iterator[Finding]:
             Severity.WARNING if is_clear else Severity.ERROR,
             tensor,
             f"{count} scales along axis {facts.axis} of shape {facts.shape}",
-            f"an axis from 0 to {rank - 1}" if rank else "one scale",
-            "LiteRT refuses to open the model; microcontroller kernels do not look at a bias' axis."
+            ("one scale", "axis 0")[rank] if rank < 2 else f"an axis from 0 to {rank - 1}",
+            "LiteRT refuses to open the model; kernels for microcontrollers ignore a bias' axis."
             if is_clear
             else None,
         )
     elif count != facts.shape[facts.axis]:
+        size = facts.shape[facts.axis]
         found = f"{count} scales along axis {facts.axis} of shape {facts.shape}"
-        yield finding("TQ103", None, tensor, found, f"1 or {facts.shape[facts.axis]} scales")
+        expected = "1 scale" if size == 1 else f"1 or {size} scales"
+        yield finding("TQ103", None, tensor, found, expected)
 
 
 def _contents(tensor: Tensor, seen: set[object]) -> Iterator[Finding]:
-    """Find bytes that do not fit; many tensors may share them, which are then decoded once."""
+    """Find bytes that do not fit. Strings that many tensors share are decoded only once."""
     try:
-        tensor.stored  # noqa: B018  # looking at it is what shows that it fits
+        tensor.stored  # noqa: B018  # reading it checks that it fits
         key = (place_of(tensor), tensor.shape)
         if tensor.type is TensorType.STRING and key not in seen:
             seen.add(key)
@@ -200,15 +203,15 @@ def _contents(tensor: Tensor, seen: set[object]) -> Iterator[Finding]:
             yield from _blocks(tensor)
     except CorruptModelError as error:
         place = f"subgraph {tensor.subgraph_index}, tensor {tensor.index} {tensor.name!r}: "
-        fault = str(error).removeprefix(place)
-        yield finding("TQ301", None, tensor, f"this: {fault}", "bytes that fit")
+        found = f"an unreadable constant ({str(error).removeprefix(place)})"
+        yield finding("TQ301", None, tensor, found, "bytes that fit its shape and type")
     except UnsupportedError:
-        # What cannot be read, since the type is not known or the file is not there, is no fault.
+        # An unknown type or a missing file is not the fault of the model.
         return
 
 
 def place_of(tensor: Tensor) -> tuple[str, int]:
-    """Say where a constant's bytes are."""
+    """Return what identifies the bytes of a constant."""
     found = tensor.external_buffer
     return ("buffer", tensor.buffer.index) if found is None else ("external", found.id)
 
@@ -221,8 +224,8 @@ def _blocks(tensor: Tensor) -> Iterator[Finding]:
         dimension = sizes.get(number)
         size = dimension.size if isinstance(dimension, DenseDimension) else 0
         if size > 0 and 0 <= axis < len(shape) and shape[axis] % size:
-            found = f"blocks of {size} in axis {axis} of shape {shape}"
-            yield finding("TQ304", None, tensor, found, "blocks that fill the axis")
+            found = f"blocks of {size} along axis {axis} of shape {shape}"
+            yield finding("TQ304", None, tensor, found, "blocks that divide the axis evenly")
 
 
 def _shared(subgraphs: tuple[Subgraph, ...]) -> Iterator[Finding]:
@@ -238,7 +241,7 @@ def _shared(subgraphs: tuple[Subgraph, ...]) -> Iterator[Finding]:
                     "TQ303",
                     None,
                     other,
-                    f"{_reading(other)} of buffer {index}",
+                    f"buffer {index} read as {_reading(other)}",
                     f"{_reading(first)}, as tensor {first.index} of subgraph "
                     f"{first.subgraph_index} reads it",
                 )
@@ -246,7 +249,7 @@ def _shared(subgraphs: tuple[Subgraph, ...]) -> Iterator[Finding]:
 
 
 def _share_parameters(one: Facts, other: Facts) -> bool:
-    """Tell whether two tensors have the same parameters; blocks are not compared."""
+    """Tell whether two tensors have the same parameters. Those of blocks are not compared."""
     return (
         np.array_equal(one.scales, other.scales)
         and np.array_equal(one.zero_points, other.zero_points)

@@ -1,4 +1,4 @@
-"""Findings about the values of weights and biases."""
+"""Checks of the values of weights and biases."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from ..model.operator import Operator
 from ..model.tensor import Tensor
 from .findings import Finding
 from .rules import Operand
-from .tensors import Facts, finding, numbers
+from .tensors import Facts, finding, listed
 
 __all__ = ["bias_findings", "weight_findings"]
 
 _CROWD = 64
-"""So many values a channel must have for a crowd at its ends to mean anything,"""
+"""The fewest values of a channel of which many at the ends of the range mean anything,"""
 _DIFFERENT = 16
-"""and so many different ones: of a few, as in a mean, many are the largest."""
+"""and the fewest different ones. Weights that are all alike, as of a mean, are all the largest."""
 
 _DENSE_PER_BYTE = 64
-"""Values that a sparse tensor may have for each byte of the file."""
+"""Values that a sparse tensor may have for each of its stored bytes."""
 
 
 def weight_findings(
     operator: Operator, operand: Operand, tensor: Tensor, facts: Facts
 ) -> Iterator[Finding]:
-    """Find what is wrong with the values of weights.
+    """Find problems in the values of weights.
 
     Parameters
     ----------
     operator : Operator
     operand : Operand
-        What the rule says of them.
+        What the rule says of the weights.
     tensor : Tensor
         The weights, constant.
     facts : Facts
@@ -49,7 +49,7 @@ def weight_findings(
     low, high = int(data.min()), int(data.max())
     if low < operand.range[0] or high > operand.range[1]:
         count = np.count_nonzero((data < operand.range[0]) | (data > operand.range[1]))
-        found = f"{count} values outside, from {low} to {high}"
+        found = f"values from {low} to {high}, {count} of them out of range"
         expected = f"{operand.range[0]} to {operand.range[1]}"
         yield finding("TQ209", None, tensor, found, expected, None, operator)
     channels = _channels(data, facts.axis if facts.scales.size > 1 else None)
@@ -63,19 +63,19 @@ def weight_findings(
     zeros = peaks == 0
     if zeros.any():
         found = _which(zeros, "only zeros")
-        yield finding("TQ501", None, tensor, found, "a value that is not zero", None, operator)
+        yield finding("TQ501", None, tensor, found, "a nonzero value", None, operator)
     unused = (peaks > 0) & (2 * peaks < top)
     if unused.any():
-        found = _which(unused, f"no value beyond {int(peaks[unused].max())}")
+        found = _which(unused, f"no absolute value above {int(peaks[unused].max())}")
         yield finding("TQ503", None, tensor, found, f"values up to {top}", None, operator)
     crowded = _crowded(channels, top)
     if crowded.any():
-        found = _which(crowded, f"a tenth or more of the values at -{top} and {top}")
+        found = _which(crowded, f"at least a tenth of the values at -{top} or {top}")
         yield finding("TQ502", None, tensor, found, "few values there", None, operator)
 
 
 def _crowded(channels: NDArray[Any], top: int) -> NDArray[np.bool_]:
-    """Tell in which channels a tenth of the values is at the ends of the range."""
+    """Tell which channels have at least a tenth of their values at the ends of the range."""
     count, size = channels.shape
     crowded = np.zeros(count, bool)
     if size < _CROWD:
@@ -89,16 +89,16 @@ def _crowded(channels: NDArray[Any], top: int) -> NDArray[np.bool_]:
 def bias_findings(
     operator: Operator, bias: Tensor, weights: Tensor, axis: int | None, read: Facts
 ) -> Iterator[Finding]:
-    """Find what is wrong with the values of a bias, and with the sums that it begins.
+    """Find problems in the values of a bias, and in the sums that start with it.
 
     Parameters
     ----------
     operator : Operator
     bias, weights : Tensor
     axis : int or None
-        The axis of the weights that are the operator's channels.
+        The axis of the weights that has the operator's channels.
     read : Facts
-        Those of the activation that the weights are multiplied with.
+        Those of the activation that is multiplied by the weights.
     """
     values = _data(bias)
     if values is None or not values.size:
@@ -106,8 +106,9 @@ def bias_findings(
     low, high = INTEGER_RANGES[bias.type]
     ends = (values.reshape(-1) <= low) | (values.reshape(-1) >= high)
     if ends.any():
-        found = _which(ends, f"a value at the end of {bias.type.name}")
-        yield finding("TQ502", None, bias, found, "values within the range", None, operator)
+        what = "a value" if np.count_nonzero(ends) == 1 else "values"
+        found = _which(ends, f"{what} at the end of the {bias.type.name} range")
+        yield finding("TQ502", None, bias, found, "values inside the range", None, operator)
     is_int8 = read.type is TensorType.INT8 and bias.type is TensorType.INT32
     if is_int8 and axis is not None and weights.is_constant and read.zero_points.size == 1:
         yield from _overflow(operator, bias, values.reshape(-1), weights, axis, read)
@@ -121,9 +122,9 @@ def _overflow(
     axis: int,
     read: Facts,
 ) -> Iterator[Finding]:
-    """Find channels of which bias and products can be more than an int32 holds.
+    """Find channels whose sum of bias and products can exceed an int32.
 
-    The kernel sums `(q - zero_point) * weight` over all weights of a channel, where q is any int8
+    The kernel sums `(q - zero_point) * weight` over all weights of a channel; q can be any int8
     (google-ai-edge/LiteRT, tflite/kernels/internal/reference/integer_ops/conv.h).
     """
     data = _data(weights)
@@ -144,9 +145,9 @@ def _overflow(
 
 
 def _data(tensor: Tensor) -> NDArray[Any] | None:
-    """Give the values, if they can be read: what keeps them from it is found for the tensor.
+    """Return the values as integers; None if they cannot be read, which `tensors` reports.
 
-    Sparse ones of which little is stored are not looked at, since a small file may have many.
+    Large sparse tensors that store little are skipped, because a small file can have many.
     """
     if tensor.is_sparse and math.prod(tensor.shape) > _DENSE_PER_BYTE * (tensor.nbytes or 0):
         return None
@@ -158,7 +159,7 @@ def _data(tensor: Tensor) -> NDArray[Any] | None:
 
 
 def _channels(data: NDArray[Any], axis: int | None) -> NDArray[Any] | None:
-    """Give one row per channel; one row for all values if there is no axis."""
+    """Return one row for each channel, or one row of all values if there is no axis."""
     if axis is None:
         return data.reshape(1, -1)
     if not 0 <= axis < data.ndim or not data.size:
@@ -167,9 +168,7 @@ def _channels(data: NDArray[Any], axis: int | None) -> NDArray[Any] | None:
 
 
 def _which(channels: NDArray[np.bool_], what: str) -> str:
-    """Say of which channels something is true: 'only zeros in channels 0, 3'."""
+    """Return what is true of some channels, and of which: 'only zeros in channels 0, 3'."""
     if channels.size == 1:
         return what
-    found = channels.nonzero()[0]
-    word = "channel" if found.size == 1 else "channels"
-    return f"{what} in {word} {numbers(found)}"
+    return f"{what} in {listed('channel', channels.nonzero()[0])}"
