@@ -160,6 +160,14 @@ def test_names_that_are_hostile(language: str, tmp_path: Path) -> None:
     assert ran(tmp_path, text, lines, language) == ["5"] * len(HOSTILE)
 
 
+def test_a_name_that_collides_twice() -> None:
+    """The index alone does not make the last tensor's name unique: others are called like that."""
+    names = ["x_3", "x_3_3", "x", "x"]
+    specs = [TensorSpec(name, (1, 4), scale=0.5, zero_point=3) for name in names]
+    text = tq.c_header(build.model(SubgraphSpec(specs, [0, 1, 2, 3], [])), prefix="n")
+    assert bases(text) == ["N_X_3", "N_X_3_3", "N_X", "N_X_3_3_3"]
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_numbers_that_are_hard_to_write(language: str, tmp_path: Path) -> None:
     ends_of = {

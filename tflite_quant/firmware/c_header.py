@@ -109,7 +109,7 @@ class _Names:
         """Make a name; the index is in it where the rest is not enough."""
         base = _identifier(name) or "tensor"
         short = base[:_LONGEST].rstrip("_")
-        if short != base or short in self.taken:
+        if short != base:
             short = f"{short}_{index}"
         while short in self.taken:
             short = f"{short}_{index}"
