@@ -19,7 +19,7 @@ import tflite_quant as tq
 from tests import build, faults
 from tests.build import OperatorSpec, SubgraphSpec, TensorSpec, constant
 from tests.mutation import spots
-from tflite_quant.command import json_data as plain
+from tflite_quant.command.json_data import model_data
 
 __all__ = ["ATTACKS", "FOLDER", "Attack"]
 
@@ -216,7 +216,7 @@ ATTACKS: Mapping[str, Attack] = {
     ),
     "name_that_thousands_share": Attack(shared_name(), None, CORRUPT, "overlap"),
     "options_that_thousands_share": Attack(
-        shared_options(), lambda m: plain.model_data(m, m.subgraphs), CORRUPT, "overlap"
+        shared_options(), lambda m: model_data(m, m.subgraphs), CORRUPT, "overlap"
     ),
     "strings_more_than_bytes": Attack(strings(1 << 24), data, CORRUPT, "string"),
 }  # fmt: skip
