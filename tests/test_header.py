@@ -252,7 +252,7 @@ class TestWhatIsRefused:
         text = tq.c_header(content, tensors=["w"])
         assert "_quantize" not in text
         assert "1099511627776LL" in text
-        why = "tensor 3 'y' has scale 0.0, expected a number above 0"
+        why = "tensor 3 'y' has scale 0.0; it must be positive and finite"
         assert f"/* operator 0 FULLY_CONNECTED: {why} */" in text
 
 
