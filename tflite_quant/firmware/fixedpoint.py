@@ -266,13 +266,11 @@ def _parameters(tensor: Tensor) -> tuple[np.float32, int]:
     return np.float32(quantization.scale), quantization.zero_point
 
 
-def _output_scale(operator: Operator) -> np.float32:
-    return _parameters(_output(operator))[0]
-
-
-def _two_inputs(operator: Operator) -> tuple[np.float32, int, np.float32, int]:
-    """Return the scales and zero points of the first two inputs."""
-    return *_parameters(_input(operator, 0)), *_parameters(_input(operator, 1))
+def _scales(operator: Operator, *inputs: str) -> tuple[list[np.float32], dict[str, int]]:
+    """Return the scales of the inputs, then of the output, and the offsets of the named inputs."""
+    parameters = [_parameters(_input(operator, index)) for index in range(len(inputs))]
+    offsets = {name: -zero for name, (_, zero) in zip(inputs, parameters, strict=True)}
+    return [scale for scale, _ in (*parameters, _parameters(_output(operator)))], offsets
 
 
 def _requantization(
@@ -323,7 +321,8 @@ def _weighted(input_index: int, axis: int | None) -> Callable[[Operator], Requan
         )
         precision = np.float32 if starts_in_float32 else np.float64
         products = np.multiply(scale, weight_scales, dtype=precision)
-        reals = products.astype(np.float64) / np.float64(_output_scale(operator))
+        output_scale, _ = _parameters(_output(operator))
+        reals = products.astype(np.float64) / np.float64(output_scale)
         offsets = {"input": -zero_point, "weights": -(weight_zero_point or 0)}
         return _requantization(operator, offsets, {"output": reals})
 
@@ -391,23 +390,20 @@ def _with_common_scale(
     output_real: Callable[[np.float64, np.float32], np.float64],
 ) -> Requantization:
     """Derive operators that bring both inputs to one scale: twice the larger of theirs."""
-    scale1, zero_point1, scale2, zero_point2 = _two_inputs(operator)
+    (scale1, scale2, output_scale), offsets = _scales(operator, "input1", "input2")
     common = np.float64(np.float32(2) * max(scale1, scale2))
     reals = {
         "input1": np.float64(scale1) / common,
         "input2": np.float64(scale2) / common,
-        "output": output_real(common, _output_scale(operator)),
+        "output": output_real(common, output_scale),
     }
-    offsets = {"input1": -zero_point1, "input2": -zero_point2}
     return _requantization(operator, offsets, reals, left_shift)
 
 
 def _product(operator: Operator) -> Requantization:
     """Derive MUL. Source: google-ai-edge/LiteRT, tflite/kernels/mul.cc, Prepare."""
-    scale1, zero_point1, scale2, zero_point2 = _two_inputs(operator)
-    offsets = {"input1": -zero_point1, "input2": -zero_point2}
-    reals = {"output": scale1 * scale2 / _output_scale(operator)}
-    return _requantization(operator, offsets, reals)
+    (scale1, scale2, output_scale), offsets = _scales(operator, "input1", "input2")
+    return _requantization(operator, offsets, {"output": scale1 * scale2 / output_scale})
 
 
 def _rescaled(
@@ -420,9 +416,9 @@ def _rescaled(
     """
 
     def derive(operator: Operator) -> Requantization:
-        scale, zero_point = _parameters(_input(operator, 0))
-        reals = {"output": precision(scale) / precision(_output_scale(operator))}
-        return _requantization(operator, {"input": -zero_point}, reals, activation=activation)
+        (scale, output_scale), offsets = _scales(operator, "input")
+        reals = {"output": precision(scale) / precision(output_scale)}
+        return _requantization(operator, offsets, reals, activation=activation)
 
     return derive
 
@@ -432,12 +428,11 @@ def _leaky_relu(operator: Operator) -> Requantization:
 
     Source: google-ai-edge/LiteRT, tflite/kernels/activations.cc, LeakyReluPrepare.
     """
-    scale, zero_point = _parameters(_input(operator, 0))
-    output_scale = _output_scale(operator)
+    (scale, output_scale), offsets = _scales(operator, "input")
     option = operator.options.get("alpha")
     alpha = np.float32(option if isinstance(option, float) else 0)
     reals = {"alpha": scale * alpha / output_scale, "identity": scale / output_scale}
-    return _requantization(operator, {"input": -zero_point}, reals)
+    return _requantization(operator, offsets, reals)
 
 
 def _prelu(operator: Operator) -> Requantization:
@@ -445,9 +440,7 @@ def _prelu(operator: Operator) -> Requantization:
 
     Source: google-ai-edge/LiteRT, tflite/kernels/activations.cc, PreluPrepare.
     """
-    scale, zero_point, alpha_scale, alpha_zero_point = _two_inputs(operator)
-    output_scale = _output_scale(operator)
-    offsets = {"input": -zero_point, "alpha": -alpha_zero_point}
+    (scale, alpha_scale, output_scale), offsets = _scales(operator, "input", "alpha")
     reals = {"output": scale / output_scale, "alpha": scale * alpha_scale / output_scale}
     return _requantization(operator, offsets, reals)
 
