@@ -168,6 +168,43 @@ def test_a_name_that_collides_twice() -> None:
     assert bases(text) == ["N_X_3", "N_X_3_3", "N_X", "N_X_3_3_3"]
 
 
+@pytest.mark.parametrize(
+    ("prefix", "expected"),
+    [("net", "net"), ("A--b/", "a_b"), ("9a", "m9a"), ("a9", "a9"), ("ß", "model"), ("", "model")],
+)
+def test_prefixes(prefix: str, expected: str) -> None:
+    lines = tq.c_header(faults.GOOD, prefix=prefix).splitlines()
+    assert f"#define {expected.upper()}_H_INCLUDED" in lines
+    assert f"#define {expected.upper()}_X_RANK 2" in lines
+
+
+def test_the_prefix_is_the_name_of_the_file(tmp_path: Path) -> None:
+    assert bases(tq.c_header(faults.GOOD)) == ["MODEL_X", "MODEL_Y"]
+    path = tmp_path / "My.net.tflite"
+    path.write_bytes(faults.GOOD)
+    assert bases(tq.c_header(path)) == ["MY_NET_X", "MY_NET_Y"]
+
+
+def test_long_names() -> None:
+    """A name in C has 40 characters of the tensor's, a comment 80; what is cut off shows."""
+    names = ["a" * 40, "b" * 41, "c" * 39 + "_d", "e" * 80, "f" * 81]
+    specs = [TensorSpec(name, (1, 4)) for name in names]
+    text = tq.c_header(build.model(SubgraphSpec(specs, [0, 1, 2, 3, 4], [])), prefix="n")
+    shorts = ["a" * 40, "b" * 40 + "_1", "c" * 39 + "_2", "e" * 40 + "_3", "f" * 40 + "_4"]
+    assert bases(text) == [f"N_{short.upper()}" for short in shorts]
+    comments = re.findall(r"/\* Input \d: (.*), INT8 \*/", text)
+    assert comments == [*names[:4], "f" * 77 + "..."]
+
+
+def test_what_is_not_asked_for_is_not_there() -> None:
+    text = tq.c_header(faults.GOOD)
+    assert "_data[" not in text
+    assert "_ALIGN" not in text
+    text = tq.c_header(faults.GOOD, tensors=["w"])
+    assert re.findall(r"(\w+_data)\[", text) == ["model_w_data"]
+    assert "model_data[" in tq.c_header(faults.GOOD, prefix="", include_model=True)
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_numbers_that_are_hard_to_write(language: str, tmp_path: Path) -> None:
     ends_of = {
