@@ -31,10 +31,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "finding of the severity that --fail-on names or above, 2 if a model cannot be read."
     )
     command.add_argument(
-        "models",
-        metavar="MODEL",
-        nargs="+",
-        help="a .tflite file, or a folder with .tflite files",
+        "models", metavar="MODEL", nargs="+", help="a .tflite file, or a folder with .tflite files"
     )
     command.add_argument(
         "--fail-on",
@@ -42,12 +39,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         default="error",
         help="the lowest severity that makes the exit status 1 (default: error)",
     )
-    command.add_argument(
-        "--format",
-        choices=("text", "json", "sarif"),
-        default="text",
-        help="how to print the findings (default: text)",
-    )
+    formats = ("text", "json", "sarif")
+    command.add_argument("--format", choices=formats, default="text", help="default: text")
     for name, purpose in (("select", "report only these"), ("ignore", "do not report these")):
         command.add_argument(
             f"--{name}",

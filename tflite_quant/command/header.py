@@ -19,10 +19,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("model", metavar="MODEL", help="a .tflite file")
     command.add_argument(
-        "-o",
-        "--output",
-        metavar="FILE",
-        help="the file to write (default: standard output); left alone if it would not change",
+        "-o", "--output", metavar="FILE", help="the file to write (default: standard output)"
     )
     command.add_argument("--prefix", help="the prefix of all names (default: the file's name)")
     command.add_argument(

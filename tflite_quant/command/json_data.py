@@ -14,17 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import TFLiteError
+from ..model import quantization as schemes
 from ..model.model import Model
-from ..model.quantization import (
-    Blockwise,
-    Custom,
-    MultiAxis,
-    NotQuantized,
-    PerAxis,
-    PerTensor,
-    Quantization,
-    UnknownScheme,
-)
 from ..model.subgraph import Operator, Subgraph, require_modest_options
 from ..model.tensor import Tensor
 
@@ -96,7 +87,7 @@ def operator_data(operator: Operator) -> dict[str, Any]:
             data["options"] = {"name": operator.options_name} | _json(dict(operator.options))
         if operator.custom_name is not None:
             data["custom_name"] = operator.custom_name
-            data["custom_data"] = _json(operator.custom_data)
+            data["custom_data"] = operator.custom_data.tobytes().hex()
             data["custom_options"] = _json(operator.custom_options)
     except TFLiteError as error:
         data["options_error"] = str(error)
@@ -105,19 +96,6 @@ def operator_data(operator: Operator) -> dict[str, Any]:
 
 def _indices(tensors: Sequence[Tensor | None]) -> list[int]:
     return [-1 if tensor is None else tensor.index for tensor in tensors]
-
-
-def _json(value: Any) -> Any:
-    """Return a Python value as JSON data."""
-    if isinstance(value, dict):
-        return {str(key): _json(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_json(item) for item in value]
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, np.ndarray):
-        return value.tobytes().hex()
-    return _number(value) if isinstance(value, float) else value
 
 
 def tensor_data(tensor: Tensor) -> dict[str, Any]:
@@ -129,7 +107,7 @@ def tensor_data(tensor: Tensor) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key, read in (("data", lambda: tensor.data), ("real", tensor.dequantize)):
         try:
-            values[key] = _array_data(read())
+            values[key] = _json(read())
         except TFLiteError as error:
             values |= {key: None, f"{key}_error": str(error)}
     return tensor_facts(tensor) | values
@@ -165,79 +143,71 @@ def _sparsity_data(tensor: Tensor) -> dict[str, Any]:
     return {
         "traversal_order": list(sparsity.traversal_order),
         "block_map": list(sparsity.block_map),
-        "dimensions": [
-            {
-                key: value if isinstance(value, int) else _array_data(value)
-                for key, value in vars(dimension).items()
-            }
-            for dimension in sparsity.dimensions
-        ],
+        "dimensions": [_json(vars(dimension)) for dimension in sparsity.dimensions],
     }
 
 
-def quantization_data(quantization: Quantization) -> dict[str, Any]:
+def quantization_data(quantization: schemes.Quantization) -> dict[str, Any]:
     """Return the scheme of a quantization and its parameters."""
-    data: dict[str, Any] = {"scheme": quantization.scheme} | _scheme_data(quantization)
+    data: dict[str, Any] = {"scheme": quantization.scheme} | _parameters(quantization)
     for key, values in (("min", quantization.min), ("max", quantization.max)):
         if values is not None:
-            data[key] = _array_data(values)
+            data[key] = _json(values)
     return data
 
 
-def _scheme_data(quantization: Quantization) -> dict[str, Any]:
+def _parameters(quantization: schemes.Quantization) -> dict[str, Any]:
     match quantization:
-        case NotQuantized():
+        case schemes.NotQuantized():
             return {}
-        case PerTensor(scale=scale, zero_point=zero_point):
+        case schemes.PerTensor(scale=scale, zero_point=zero_point):
             axis = quantization.quantized_dimension
-            return {"scale": [_number(scale)], "zero_point": [zero_point], "axis": axis}
-        case Blockwise() | MultiAxis():
-            return _tensors_data(quantization)
-    parameters = {
-        "scale": _array_data(quantization.scales),
-        "zero_point": _array_data(quantization.zero_points),
-    }
+            return {"scale": [_json(scale)], "zero_point": [zero_point], "axis": axis}
+    data = {"scale": _json(quantization.scales), "zero_point": _json(quantization.zero_points)}
     match quantization:
-        case PerAxis():
-            return parameters | {"axis": quantization.axis}
-        case Custom():
-            return {"content": quantization.content.tobytes().hex()} | parameters
-        case UnknownScheme():
+        case schemes.PerAxis():
+            return data | {"axis": quantization.axis}
+        case schemes.Custom():
+            return {"content": quantization.content.tobytes().hex()} | data
+        case schemes.UnknownScheme():
             details = {"type": quantization.details_type, "name": quantization.name}
-            return {"details": details} | parameters
-
-
-def _tensors_data(quantization: Blockwise | MultiAxis) -> dict[str, Any]:
-    scales, zero_points = quantization.scales, quantization.zero_points
-    data = {
-        "scale": None if scales is None else _array_data(scales),
-        "zero_point": None if zero_points is None else _array_data(zero_points),
+            return {"details": details} | data
+    data |= {
         "scale_tensor": quantization.scales_tensor,
         "zero_point_tensor": quantization.zero_points_tensor,
         "block_size": quantization.block_size,
         "axis": quantization.quantized_dimension,
     }
-    if isinstance(quantization, MultiAxis):
+    if isinstance(quantization, schemes.MultiAxis):
         return data | {"axes": list(quantization.axes)}
     return data | {"block_shape": list(quantization.block_shape)}
 
 
+def _json(value: Any) -> Any:
+    """Return a Python value or an array as JSON data."""
+    match value:
+        case np.ndarray():
+            return _array_data(value)
+        case dict():
+            return {str(key): _json(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_json(item) for item in value]
+        case bytes():
+            return value.hex()
+        case float():
+            return value if math.isfinite(value) else str(value)
+    return value
+
+
 def _array_data(values: NDArray[Any]) -> Any:
-    """Return an array as nested lists; bytes become text, escaped where they are not UTF-8."""
+    """Return an array as nested lists; its strings become text, escaped if they are not UTF-8."""
     if values.dtype.kind == "c":
         values = np.stack([values.real, values.imag], axis=-1)
-    if values.dtype.kind == "O":
-        values = np.vectorize(_text, otypes=[object])(values) if values.size else values
+    if values.dtype.kind == "O" and values.size:
+        as_text = np.vectorize(lambda string: string.decode("utf-8", "backslashreplace"), "O")
+        values = as_text(values)
     elif values.dtype.kind == "f" and not np.isfinite(values).all():
         # Converting a signalling NaN to a wider type is an invalid operation for the processor.
         with np.errstate(invalid="ignore"):
-            values = np.vectorize(_number, otypes=[object])(values)
+            values = np.vectorize(lambda number: _json(float(number)), "O")(values)
     return values.tolist()
-
-
-def _text(value: bytes) -> str:
-    return value.decode("utf-8", "backslashreplace")
-
-
-def _number(value: float) -> float | str:
-    return float(value) if math.isfinite(value) else str(float(value))

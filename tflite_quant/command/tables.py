@@ -18,17 +18,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ..errors import TFLiteError
+from ..model import quantization as schemes
 from ..model.model import Model
-from ..model.quantization import (
-    Blockwise,
-    Custom,
-    MultiAxis,
-    NotQuantized,
-    PerAxis,
-    PerTensor,
-    Quantization,
-    UnknownScheme,
-)
 from ..model.subgraph import Operator, Subgraph, require_modest_options
 from ..model.tensor import Tensor
 from .json_data import operator_data, tensor_facts
@@ -171,61 +162,55 @@ def _table(titles: Sequence[str], rows: Iterable[tuple[str, ...]]) -> Table:
 
 
 def _row(tensor: Tensor) -> tuple[str, ...]:
-    scale, zero_point, axis = _parameters(tensor.quantization)
-    shape, signature = tensor.shape, tensor.shape_signature
+    quantization, shape, signature = tensor.quantization, tensor.shape, tensor.shape_signature
+    external, size = tensor.external_buffer, "" if tensor.nbytes is None else str(tensor.nbytes)
     return (
         str(tensor.index),
         _printable(tensor.name),
         tensor.type.name + (" sparse" if tensor.is_sparse else ""),
         _dimensions(shape) + ("" if signature == shape else f" ({_dimensions(signature)})"),
-        _bytes(tensor),
-        "" if isinstance(tensor.quantization, NotQuantized) else tensor.quantization.scheme,
-        scale,
-        zero_point,
-        axis,
+        size if external is None else f"{size} in {_printable(external.file)}",
+        "" if isinstance(quantization, schemes.NotQuantized) else quantization.scheme,
+        *_parameters(quantization),
     )
-
-
-def _bytes(tensor: Tensor) -> str:
-    size = "" if tensor.nbytes is None else str(tensor.nbytes)
-    external = tensor.external_buffer
-    return size if external is None else f"{size} in {_printable(external.file)}"
 
 
 def _dimensions(shape: tuple[int, ...]) -> str:
     return f"[{','.join(map(str, shape))}]"
 
 
-def _parameters(quantization: Quantization) -> tuple[str, str, str]:
+def _parameters(quantization: schemes.Quantization) -> tuple[str, str, str]:
     """Return scale, zero point and axis, each in a few words."""
     match quantization:
-        case PerTensor(scale=scale, zero_point=zero_point):
+        case schemes.PerTensor(scale=scale, zero_point=zero_point):
             return _cell(scale), str(zero_point), ""
-        case PerAxis(scales=scales, zero_points=zero_points, axis=axis):
+        case schemes.PerAxis(scales=scales, zero_points=zero_points, axis=axis):
             return f"{scales.size} {_range(scales)}", _range(zero_points), str(axis)
-        case Blockwise() | MultiAxis():
-            return _parameters_in_tensors(quantization)
-        case Custom():
+        case schemes.Blockwise():
+            blocks = f"by {quantization.block_shape or quantization.block_size}"
+            return *_parameters_in_tensors(quantization), blocks
+        case schemes.MultiAxis():
+            return *_parameters_in_tensors(quantization), ",".join(map(str, quantization.axes))
+        case schemes.Custom():
             return f"{quantization.content.size} bytes", "", ""
-        case UnknownScheme():
+        case schemes.UnknownScheme():
             return quantization.name, "", ""
-        case NotQuantized():
+        case schemes.NotQuantized():
             return "", "", ""
 
 
-def _parameters_in_tensors(quantization: Blockwise | MultiAxis) -> tuple[str, str, str]:
+def _parameters_in_tensors(
+    quantization: schemes.Blockwise | schemes.MultiAxis,
+) -> tuple[str, str]:
+    """Return scale and zero point, or which tensors have them if they cannot be read."""
     scales, zero_points = quantization.scales, quantization.zero_points
     scale = f"in tensor {quantization.scales_tensor}"
     if scales is not None:
         scale = f"{scales.size} {_range(scales)}"
-    zero_point = "0"
     if zero_points is not None:
-        zero_point = _range(zero_points)
-    elif quantization.zero_points_tensor >= 0:
-        zero_point = f"in tensor {quantization.zero_points_tensor}"
-    if isinstance(quantization, MultiAxis):
-        return scale, zero_point, ",".join(map(str, quantization.axes))
-    return scale, zero_point, f"by {quantization.block_shape or quantization.block_size}"
+        return scale, _range(zero_points)
+    zero_point_tensor = quantization.zero_points_tensor
+    return scale, "0" if zero_point_tensor < 0 else f"in tensor {zero_point_tensor}"
 
 
 def _range(values: NDArray[Any]) -> str:
