@@ -71,6 +71,12 @@ def test_every_fixture(path: Path, language: str, tmp_path: Path) -> None:
         for name, tensor in zip(names, tensors, strict=True):
             lines.append(f'printf("%d %d\\n", {name}_RANK, (int){name}_COUNT);')
             expected.append(f"{len(tensor.shape)} {int(np.prod(tensor.shape))}")
+            for axis, size in enumerate(tensor.shape):
+                lines.append(f'printf("%d\\n", (int){name.lower()}_shape[{axis}]);')
+                expected.append(str(size))
+            if tensor.nbytes is not None:
+                lines.append(f'printf("%d\\n", (int){name}_BYTES);')
+                expected.append(str(tensor.nbytes))
             if f"{name}_SCALE " in text:
                 more, wanted = calls(name, tensor)
                 lines += more
@@ -194,6 +200,14 @@ def test_long_names() -> None:
     assert bases(text) == [f"N_{short.upper()}" for short in shorts]
     comments = re.findall(r"/\* Input \d: (.*), INT8 \*/", text)
     assert comments == [*names[:4], "f" * 77 + "..."]
+
+
+def test_a_tensor_that_is_both_input_and_output() -> None:
+    content = build.model(SubgraphSpec([TensorSpec("x", (1, 4)), TensorSpec("y")], [0, 0], [1, 0]))
+    text = tq.c_header(content, prefix="n")
+    assert bases(text) == ["N_X", "N_Y"]
+    ends = re.findall(r"/\* (.*), INT8 \*/", text)
+    assert ends == ["Input 0: x", "Output 0: y", "Output 1: x"]
 
 
 def test_what_is_not_asked_for_is_not_there() -> None:
