@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tflite
 
 import tflite_quant as tq
 from conftest import FIXTURES, ROOT
@@ -208,6 +209,35 @@ def test_a_tensor_that_is_both_input_and_output() -> None:
     assert bases(text) == ["N_X", "N_Y"]
     ends = re.findall(r"/\* (.*), INT8 \*/", text)
     assert ends == ["Input 0: x", "Output 0: y", "Output 1: x"]
+
+
+def test_constants() -> None:
+    """Float16 as bits; zero points only where there are several scales and one is not zero."""
+    codes = np.arange(20, dtype=np.int8).reshape(10, 2)
+    specs = [
+        constant(np.array([1.0, -2.0], np.float16), name="half"),
+        constant(codes, [0.5, 0.25], [0, 3], name="shifted", axis=1),
+        constant(codes, [0.5, 0.25], [0, 0], name="centred", axis=1),
+        constant(codes, 0.5, -1, name="plain"),
+    ]
+    text = tq.c_header(build.one(*specs), prefix="n", tensors=["*"])
+    assert "N_ALIGN static const uint16_t n_half_data[2] = {\n  15360, 49152,\n};" in text
+    first, second = (", ".join(map(str, codes.flat[part])) for part in (slice(16), slice(16, 20)))
+    assert f"int8_t n_shifted_data[20] = {{\n  {first},\n  {second},\n}};" in text
+    assert "\nstatic const int64_t n_shifted_zero_points[2] = {\n  0, 3,\n};" in text
+    assert "#define N_SHIFTED_AXIS 1" in text
+    assert "\nstatic const float n_centred_scales[2] = {\n  0.5f, 0.25f,\n};" in text
+    assert "n_centred_zero_points" not in text
+    assert "#define N_PLAIN_SCALE 0.5f\n#define N_PLAIN_ZERO_POINT (-1)\n" in text
+
+
+def test_a_scalar_and_strings() -> None:
+    specs = [TensorSpec("scalar", ()), TensorSpec("text", (2,), tflite.TensorType.STRING)]
+    text = tq.c_header(build.model(SubgraphSpec(specs, [0, 1], [])), prefix="n")
+    defined = re.findall(r"#define (N_.*)", text)
+    assert defined[1:4] == ["N_SCALAR_RANK 0", "N_SCALAR_COUNT 1", "N_SCALAR_BYTES 1"]
+    assert defined[4:] == ["N_TEXT_RANK 1", "N_TEXT_COUNT 2"]
+    assert re.findall(r"\w+_shape\b.*", text) == ["n_text_shape[1] = {2};"]
 
 
 def test_what_is_not_asked_for_is_not_there() -> None:

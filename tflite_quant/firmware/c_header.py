@@ -295,7 +295,7 @@ def _constant(tensor: Tensor, name: str, prefix: str) -> Iterator[str]:
     c_type = _C_TYPES.get(values.dtype.str[1:])
     if c_type is None:
         raise _UnwritableError(f"C has no {values.dtype}")
-    if values.dtype == np.float16:
+    if values.dtype.type is np.float16:
         values = values.view("<u2")
     yield from _array(name, c_type, values.reshape(-1), prefix)
     match tensor.quantization:
