@@ -6,8 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 import tflite_quant as tq
-from tflite_quant.command import json_data as plain
-from tflite_quant.command import show
+from tflite_quant.command import json_data, tables
 from tflite_quant.litert import lite
 from tflite_quant.litert.analyzer import report
 
@@ -43,10 +42,10 @@ def questions(model: tq.Model) -> Iterator[Ask]:
     yield lambda: str(tq.check(model))
     yield lambda: tq.c_header(model)
     yield lambda: tq.c_header(model, tensors=["*"], include_model=True)
-    yield lambda: plain.model_data(model, model.subgraphs)
+    yield lambda: json_data.model_data(model, model.subgraphs)
     yield lambda: (model.signatures, model.metadata, model.buffers)
-    yield lambda: list(show.model_tables(model, model.subgraphs, 80))
-    yield lambda: list(show.operator_tables(model.subgraphs))
+    yield lambda: list(tables.model_tables(model, model.subgraphs, 80))
+    yield lambda: list(tables.operator_tables(model.subgraphs))
     for graph in model.subgraphs:
         yield lambda graph=graph: model.get_tensor_details(graph.index)  # type: ignore[misc]
         yield graph.__repr__
@@ -59,7 +58,7 @@ def questions(model: tq.Model) -> Iterator[Ask]:
 def _of_a_tensor(tensor: tq.Tensor) -> Iterator[Ask]:
     yield tensor.dequantize
     yield tensor.__repr__
-    yield lambda: plain.tensor_data(tensor)
+    yield lambda: json_data.tensor_data(tensor)
     for name in ("data", "stored", "sparsity", "nbytes", "external_buffer", "quantization"):
         yield lambda name=name: getattr(tensor, name)  # type: ignore[misc]
 

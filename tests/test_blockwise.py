@@ -14,7 +14,7 @@ import tflite_quant as tq
 from conftest import ROOT
 from tests import build
 from tflite_quant.command.json_data import model_data
-from tflite_quant.command.show import model_tables, tensor_tables
+from tflite_quant.command.tables import model_tables, tensor_tables
 
 WEIGHT = np.random.default_rng(7).integers(-128, 128, (4, 64)).astype(np.int8)
 SCALES = np.random.default_rng(8).uniform(0.01, 0.2, (4, 2)).astype(np.float16)

@@ -138,8 +138,8 @@ class TestTable:
         result = run("show", path, PYTHONPATH=str(tmp_path))
         assert (result.returncode, result.stdout) == (2, "")
         assert result.stderr == (
-            "tflite-quant: tables need package rich: pip install 'tflite-quant[cli]'; "
-            "--json needs nothing\n"
+            "tflite-quant: tables need the package rich: pip install 'tflite-quant[cli]'; "
+            "--json does not\n"
         )
         assert json.loads(shown("show", path, "--json", PYTHONPATH=str(tmp_path)))["version"] == 3
 
@@ -281,7 +281,7 @@ class TestErrors:
             (["show", "MODEL", "--subgraph", "x"], "invalid int value: 'x'"),
             (["show", "MODEL", "--tensor", "kernal"], "no tensor 'kernal'; the nearest are ['ke"),
             (["show", "MODEL", "--tensor", "9"], "no tensor 9: subgraph 0 has 5 tensors"),
-            (["show", "MODEL", "--tensor", "9" * 5_000], "a number of 5000 digits is no index"),
+            (["show", "MODEL", "--tensor", "9" * 5_000], "a number of 5000 digits is not an index"),
             (["show", "MODEL", "--tensor", "0", "--operators"], "not allowed with argument"),
         ],
     )

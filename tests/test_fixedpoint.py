@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +201,117 @@ def test_fully_connected(seed: int, several: bool) -> None:
     assert np.array_equal(ours, run(content, {0: x}))
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_weights_with_a_zero_point(seed: int) -> None:
+    r = np.random.default_rng(seed)
+    x = r.integers(0, 256, (3, 16)).astype(np.uint8)
+    w = r.integers(0, 256, (5, 16)).astype(np.uint8)
+    one, other = scale(r), scale(r)
+    x_spec = TensorSpec("x", x.shape, TYPES.UINT8, scale=one, zero_point=int(x[0, 0]))
+    w_spec = constant(w, other, int(w[0, 0]), name="w")
+    b_spec = constant(np.zeros(5, np.int32), one * other, 0, name="b")
+    y_spec = TensorSpec("y", (3, 5), TYPES.UINT8, scale=scale(r), zero_point=100)
+    content = faults.dense(x_spec, w_spec, b_spec, y_spec)
+    found = requantization(content)
+    sums = wide(x, found.offsets["input"]) @ wide(w, found.offsets["weights"]).T
+    ours = finished(times(sums, found.multipliers["output"]), found, np.uint8)
+    assert np.array_equal(ours, run(content, {0: x}))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("several", [True, False])
+def test_depthwise_convolution(seed: int, several: bool) -> None:
+    r = np.random.default_rng(seed)
+    x = r.integers(-128, 128, (1, 3, 3, 4)).astype(np.int8)
+    w = r.integers(-127, 128, (1, 1, 1, 4)).astype(np.int8)
+    scales = positive(r, 4 if several else 1)
+    one, zeros = scale(r), np.zeros(scales.size)
+    specs = [
+        TensorSpec("x", x.shape, scale=one, zero_point=int(r.integers(-128, 128))),
+        constant(w, scales, zeros, name="w", axis=3),
+        constant(np.zeros(4, np.int32), one * scales, zeros, name="b"),
+    ]
+    y = TensorSpec("y", x.shape, scale=scale(r), zero_point=int(r.integers(-128, 128)))
+    options = faults.options(
+        "DepthwiseConv2DOptions", stride_w=1, stride_h=1, depth_multiplier=1, padding=1
+    )
+    content = faults.operator("DEPTHWISE_CONV_2D", specs, [y], 3, **options)
+    found = requantization(content)
+    products = wide(x, found.offsets["input"]) * wide(w)
+    ours = finished(times(products, found.multipliers["output"]), found, np.int8)
+    assert np.array_equal(ours, run(content, {0: x}))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("several", [True, False])
+def test_transposed_convolution(seed: int, several: bool) -> None:
+    r = np.random.default_rng(seed)
+    x = r.integers(-128, 128, (1, 3, 3, 4)).astype(np.int8)
+    w = r.integers(-127, 128, (5, 1, 1, 4)).astype(np.int8)
+    scales = positive(r, 5 if several else 1)
+    x_spec = TensorSpec("x", x.shape, scale=scale(r), zero_point=int(r.integers(-128, 128)))
+    specs = [
+        constant(np.array([1, 3, 3, 5], np.int32), name="shape"),
+        constant(w, scales, np.zeros(scales.size), name="w"),
+        x_spec,
+    ]
+    y = TensorSpec("y", (1, 3, 3, 5), scale=scale(r), zero_point=int(r.integers(-128, 128)))
+    options = faults.options("TransposeConvOptions", stride_w=1, stride_h=1, padding=1)
+    content = faults.operator("TRANSPOSE_CONV", specs, [y], 3, **options)
+    found = requantization(content)
+    sums = wide(x, found.offsets["input"]) @ wide(w).reshape(5, 4).T
+    ours = finished(times(sums, found.multipliers["output"]), found, np.int8)
+    assert np.array_equal(ours, run(content, {2: x}))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_products_of_matrices(seed: int) -> None:
+    r = np.random.default_rng(seed)
+    inputs = [r.integers(-128, 128, shape).astype(np.int8) for shape in ((3, 16), (16, 5))]
+    specs = [
+        TensorSpec("xw"[i], q.shape, scale=scale(r), zero_point=int(r.integers(-128, 128)))
+        for i, q in enumerate(inputs)
+    ]
+    y = TensorSpec("y", (3, 5), scale=scale(r), zero_point=int(r.integers(-128, 128)))
+    content = faults.operator("BATCH_MATMUL", specs, [y], 2, **faults.options("BatchMatMulOptions"))
+    found = requantization(content)
+    sums = wide(inputs[0], found.offsets["input"]) @ wide(inputs[1], found.offsets["weights"])
+    ours = finished(times(sums, found.multipliers["output"]), found, np.int8)
+    assert np.array_equal(ours, run(content, dict(enumerate(inputs))))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "scales", "precision"),
+    [
+        ("FULLY_CONNECTED", TYPES.INT8, [0.3], np.float32),
+        ("FULLY_CONNECTED", TYPES.INT8, [0.3, 0.7], np.float64),
+        ("BATCH_MATMUL", TYPES.INT8, [0.3], np.float32),
+        ("CONV_2D", TYPES.INT8, [0.3], np.float64),
+        ("CONV_2D", TYPES.INT8, [0.3, 0.7], np.float64),
+        ("CONV_2D", TYPES.UINT8, [0.3], np.float32),
+        ("CONV_2D", TYPES.UINT8, [0.3, 0.7], np.float64),
+    ],
+)
+def test_the_precision_of_the_product_of_scales(
+    name: str, kind: int, scales: list[float], precision: Any
+) -> None:
+    def multiplied(dtype: Any) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        one, others = np.array([0.1], np.float32), np.array(scales, np.float32)
+        product = np.multiply(one, others, dtype=dtype).astype(np.float64)
+        return tq.quantize_multiplier(product / np.float64(np.float32(0.9)))
+
+    x = TensorSpec("x", (2, 2), kind, scale=0.1, zero_point=0)
+    w = replace(x, name="w", scale=scales, zero_point=[0] * len(scales))
+    content = faults.operator(name, [x, w], [replace(x, name="y", scale=0.9)])
+    found = requantization(content).multipliers["output"]
+    multiplier, shift = multiplied(precision)
+    assert found.multiplier.tolist() == multiplier.tolist()
+    assert found.shift.tolist() == shift.tolist()
+    # The other precision would be noticed.
+    other = np.float64 if precision is np.float32 else np.float32
+    assert found.multiplier.tolist() != multiplied(other)[0].tolist()
+
+
 def two(seed: int, kind: int) -> tuple[list[NDArray[Any]], list[TensorSpec], TensorSpec]:
     """Give two inputs, and what they and the output are."""
     r = np.random.default_rng(seed)
@@ -231,6 +343,7 @@ def test_sums(name: str, kind: int, seed: int) -> None:
     options = faults.options(table, pot_scale_int16=False, fused_activation_function=seed % 4)
     content = faults.operator(name, specs, [y], 3, **options)
     found = requantization(content)
+    assert found.left_shift == (20 if kind == TYPES.INT8 else 15)
     one, other = shifted(found, inputs)
     total = one + other if name == "ADD" else one - other
     ours = finished(times(total, found.multipliers["output"]), found, inputs[0].dtype)
@@ -300,14 +413,70 @@ def test_prelu(seed: int) -> None:
     assert np.array_equal(finished(scaled, found, np.int8), run(content, dict(enumerate(inputs))))
 
 
+class TestActivationRange:
+    def test_halves_are_rounded_away_from_zero(self) -> None:
+        assert tq.activation_range(tq.TensorType.INT8, 0.4, 0, 2) == (-3, 3)
+        assert tq.activation_range(tq.TensorType.INT8, 4.0, 5, 3) == (5, 7)
+
+    def test_without_an_activation(self) -> None:
+        assert tq.activation_range(tq.TensorType.INT16, 0.5, 7) == (-32768, 32767)
+
+    def test_the_smallest_scale(self) -> None:
+        assert tq.activation_range(tq.TensorType.INT8, 2.0**-30, 0, 2) == (-128, 127)
+        with pytest.raises(tq.QuantizationError, match="-1.0 divided by scale .* 32 bits"):
+            tq.activation_range(tq.TensorType.INT8, 2.0**-31, 0, 2)
+
+
 class TestWhatIsRefused:
+    @pytest.mark.parametrize("index", [0, 1, 2])
+    @pytest.mark.parametrize("value", [0.0, -0.5, np.nan, np.inf])
+    def test_scales_that_are_not_positive(self, index: int, value: float) -> None:
+        specs = [replace(faults.X, name=name) for name in "aby"]
+        specs[index] = replace(specs[index], scale=value)
+        message = f"tensor {index} '{'aby'[index]}' has scale {value}; it must be positive"
+        for name in ("ADD", "MUL", "SQUARED_DIFFERENCE", "PRELU"):
+            with pytest.raises(tq.QuantizationError, match=message):
+                requantization(faults.operator(name, specs[:2], specs[2:]))
+
+    @pytest.mark.parametrize(
+        ("changes", "found"),
+        [
+            ({"type": TYPES.INT32}, "type INT32 and scheme per-tensor"),
+            ({"scale": [0.5, 1], "zero_point": [0, 0]}, "type INT8 and scheme per-axis"),
+        ],
+    )
+    def test_inputs_without_one_scale(self, changes: dict[str, Any], found: str) -> None:
+        x = replace(faults.X, **changes)
+        with pytest.raises(tq.QuantizationError, match=f"tensor 0 'x' has {found}"):
+            requantization(faults.unary("RELU", faults.SAME, x))
+
+    @pytest.mark.parametrize("name", ["ADD", "SUB"])
+    @pytest.mark.parametrize("index", [0, 1, 2])
+    def test_sums_that_only_shift(self, name: str, index: int) -> None:
+        """INT16 with scales that are powers of two to a thousandth of an exponent."""
+        spec = TensorSpec("t", (1, 4), TYPES.INT16, scale=2.0**-3, zero_point=0)
+        specs = [spec, spec, spec]
+        for exponent, only_shifts in ((0, True), (0.0009, True), (0.0011, False), (0.5, False)):
+            specs[index] = replace(spec, scale=2.0 ** (exponent - 5))
+            content = faults.operator(name, specs[:2], specs[2:])
+            if only_shifts:
+                with pytest.raises(tq.UnsupportedError, match="shifts instead of multiplying"):
+                    requantization(content)
+            else:
+                assert requantization(content).left_shift == 15
+        options = faults.options(f"{name.title()}Options", pot_scale_int16=False)
+        content = faults.operator(name, [spec, spec], [spec], **options)
+        assert requantization(content).left_shift == 15
+
     def test_operators_that_do_not_requantize(self) -> None:
-        with pytest.raises(tq.UnsupportedError, match="SIN is not known to requantize"):
+        with pytest.raises(tq.UnsupportedError, match="the requantization of SIN is not known"):
             requantization(faults.unary("SIN", faults.SAME))
 
     def test_floats(self) -> None:
         floats = TensorSpec("x", (1, 4), TYPES.FLOAT32)
-        with pytest.raises(tq.QuantizationError, match="tensor 0 'x' is FLOAT32, none"):
+        with pytest.raises(
+            tq.QuantizationError, match="tensor 0 'x' has type FLOAT32 and scheme none"
+        ):
             requantization(faults.unary("RELU", faults.SAME, floats))
 
     def test_an_input_that_is_not_there(self) -> None:
@@ -316,16 +485,18 @@ class TestWhatIsRefused:
 
     def test_weights_along_another_axis(self) -> None:
         content = faults.FAULTS["TQ203"].bad
-        with pytest.raises(tq.QuantizationError, match="or several along axis 0"):
+        with pytest.raises(
+            tq.QuantizationError, match="one scale or one for each slice along axis 0"
+        ):
             requantization(content)
 
     def test_activations(self) -> None:
         with pytest.raises(tq.UnsupportedError, match="fused activation 4"):
             tq.activation_range(tq.TensorType.INT8, 0.5, 0, 4)
-        with pytest.raises(tq.UnsupportedError, match="INT32 outputs"):
+        with pytest.raises(tq.UnsupportedError, match="the output is INT32"):
             tq.activation_range(tq.TensorType.INT32, 0.5, 0)
         for scale in (0.0, -1.0, np.nan, np.inf):
-            with pytest.raises(tq.QuantizationError, match="expected a number above 0"):
+            with pytest.raises(tq.QuantizationError, match="must be positive and finite"):
                 tq.activation_range(tq.TensorType.INT8, scale, 0)
-        with pytest.raises(tq.QuantizationError, match="past 32 bits"):
+        with pytest.raises(tq.QuantizationError, match="does not fit into 32 bits"):
             tq.activation_range(tq.TensorType.INT8, 1e-12, 0, 3)

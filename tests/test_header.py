@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tflite
 
 import tflite_quant as tq
 from conftest import FIXTURES, ROOT
@@ -71,6 +72,12 @@ def test_every_fixture(path: Path, language: str, tmp_path: Path) -> None:
         for name, tensor in zip(names, tensors, strict=True):
             lines.append(f'printf("%d %d\\n", {name}_RANK, (int){name}_COUNT);')
             expected.append(f"{len(tensor.shape)} {int(np.prod(tensor.shape))}")
+            for axis, size in enumerate(tensor.shape):
+                lines.append(f'printf("%d\\n", (int){name.lower()}_shape[{axis}]);')
+                expected.append(str(size))
+            if tensor.nbytes is not None:
+                lines.append(f'printf("%d\\n", (int){name}_BYTES);')
+                expected.append(str(tensor.nbytes))
             if f"{name}_SCALE " in text:
                 more, wanted = calls(name, tensor)
                 lines += more
@@ -160,6 +167,88 @@ def test_names_that_are_hostile(language: str, tmp_path: Path) -> None:
     assert ran(tmp_path, text, lines, language) == ["5"] * len(HOSTILE)
 
 
+def test_a_name_that_collides_twice() -> None:
+    """The index alone does not make the last tensor's name unique: others are called like that."""
+    names = ["x_3", "x_3_3", "x", "x"]
+    specs = [TensorSpec(name, (1, 4), scale=0.5, zero_point=3) for name in names]
+    text = tq.c_header(build.model(SubgraphSpec(specs, [0, 1, 2, 3], [])), prefix="n")
+    assert bases(text) == ["N_X_3", "N_X_3_3", "N_X", "N_X_3_3_3"]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "expected"),
+    [("net", "net"), ("A--b/", "a_b"), ("9a", "m9a"), ("a9", "a9"), ("ß", "model"), ("", "model")],
+)
+def test_prefixes(prefix: str, expected: str) -> None:
+    lines = tq.c_header(faults.GOOD, prefix=prefix).splitlines()
+    assert f"#define {expected.upper()}_H_INCLUDED" in lines
+    assert f"#define {expected.upper()}_X_RANK 2" in lines
+
+
+def test_the_prefix_is_the_name_of_the_file(tmp_path: Path) -> None:
+    assert bases(tq.c_header(faults.GOOD)) == ["MODEL_X", "MODEL_Y"]
+    path = tmp_path / "My.net.tflite"
+    path.write_bytes(faults.GOOD)
+    assert bases(tq.c_header(path)) == ["MY_NET_X", "MY_NET_Y"]
+
+
+def test_long_names() -> None:
+    """A name in C has 40 characters of the tensor's, a comment 80; what is cut off shows."""
+    names = ["a" * 40, "b" * 41, "c" * 39 + "_d", "e" * 80, "f" * 81]
+    specs = [TensorSpec(name, (1, 4)) for name in names]
+    text = tq.c_header(build.model(SubgraphSpec(specs, [0, 1, 2, 3, 4], [])), prefix="n")
+    shorts = ["a" * 40, "b" * 40 + "_1", "c" * 39 + "_2", "e" * 40 + "_3", "f" * 40 + "_4"]
+    assert bases(text) == [f"N_{short.upper()}" for short in shorts]
+    comments = re.findall(r"/\* Input \d: (.*), INT8 \*/", text)
+    assert comments == [*names[:4], "f" * 77 + "..."]
+
+
+def test_a_tensor_that_is_both_input_and_output() -> None:
+    content = build.model(SubgraphSpec([TensorSpec("x", (1, 4)), TensorSpec("y")], [0, 0], [1, 0]))
+    text = tq.c_header(content, prefix="n")
+    assert bases(text) == ["N_X", "N_Y"]
+    ends = re.findall(r"/\* (.*), INT8 \*/", text)
+    assert ends == ["Input 0: x", "Output 0: y", "Output 1: x"]
+
+
+def test_constants() -> None:
+    """Float16 as bits; zero points only where there are several scales and one is not zero."""
+    codes = np.arange(20, dtype=np.int8).reshape(10, 2)
+    specs = [
+        constant(np.array([1.0, -2.0], np.float16), name="half"),
+        constant(codes, [0.5, 0.25], [0, 3], name="shifted", axis=1),
+        constant(codes, [0.5, 0.25], [0, 0], name="centred", axis=1),
+        constant(codes, 0.5, -1, name="plain"),
+    ]
+    text = tq.c_header(build.one(*specs), prefix="n", tensors=["*"])
+    assert "N_ALIGN static const uint16_t n_half_data[2] = {\n  15360, 49152,\n};" in text
+    first, second = (", ".join(map(str, codes.flat[part])) for part in (slice(16), slice(16, 20)))
+    assert f"int8_t n_shifted_data[20] = {{\n  {first},\n  {second},\n}};" in text
+    assert "\nstatic const int64_t n_shifted_zero_points[2] = {\n  0, 3,\n};" in text
+    assert "#define N_SHIFTED_AXIS 1" in text
+    assert "\nstatic const float n_centred_scales[2] = {\n  0.5f, 0.25f,\n};" in text
+    assert "n_centred_zero_points" not in text
+    assert "#define N_PLAIN_SCALE 0.5f\n#define N_PLAIN_ZERO_POINT (-1)\n" in text
+
+
+def test_a_scalar_and_strings() -> None:
+    specs = [TensorSpec("scalar", ()), TensorSpec("text", (2,), tflite.TensorType.STRING)]
+    text = tq.c_header(build.model(SubgraphSpec(specs, [0, 1], [])), prefix="n")
+    defined = re.findall(r"#define (N_.*)", text)
+    assert defined[1:4] == ["N_SCALAR_RANK 0", "N_SCALAR_COUNT 1", "N_SCALAR_BYTES 1"]
+    assert defined[4:] == ["N_TEXT_RANK 1", "N_TEXT_COUNT 2"]
+    assert re.findall(r"\w+_shape\b.*", text) == ["n_text_shape[1] = {2};"]
+
+
+def test_what_is_not_asked_for_is_not_there() -> None:
+    text = tq.c_header(faults.GOOD)
+    assert "_data[" not in text
+    assert "_ALIGN" not in text
+    text = tq.c_header(faults.GOOD, tensors=["w"])
+    assert re.findall(r"(\w+_data)\[", text) == ["model_w_data"]
+    assert "model_data[" in tq.c_header(faults.GOOD, prefix="", include_model=True)
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_numbers_that_are_hard_to_write(language: str, tmp_path: Path) -> None:
     ends_of = {
@@ -242,7 +331,7 @@ class TestWhatIsRefused:
         text = tq.c_header(content, tensors=["w"])
         assert "_quantize" not in text
         assert "1099511627776LL" in text
-        why = "tensor 3 'y' has scale 0.0, expected a number above 0"
+        why = "tensor 3 'y' has scale 0.0; it must be positive and finite"
         assert f"/* operator 0 FULLY_CONNECTED: {why} */" in text
 
 
@@ -310,7 +399,7 @@ def test_in_cmake(tmp_path: Path) -> None:
         [cmake, "--build", str(build_folder)],
     ):
         subprocess.run(step, check=True, capture_output=True, env=environment)
-    assert (build_folder / "network.h").read_text().startswith("/* Made by tflite-quant")
+    assert (build_folder / "network.h").read_text().startswith("/* Generated by tflite-quant")
     found = next(
         p for p in build_folder.rglob("firmware*") if p.suffix in ("", ".exe") and p.is_file()
     )

@@ -22,6 +22,22 @@ def test_nothing_that_is_not_needed_is_imported(module: str) -> None:
     assert run(f"import sys, {module}; print(sorted({heavy} & set(sys.modules)))") == "[]\n"
 
 
+@pytest.mark.parametrize("command", ["show", "analyze", "check", "header"])
+def test_a_command_does_not_import_what_the_others_need(command: str) -> None:
+    code = (
+        "import sys; from tflite_quant.command.cli import main; "
+        f"main(['{command}', 'fixtures/mixed.tflite']); print(); print(*sys.modules)"
+    )
+    modules = run(code).splitlines()[-1].split()
+    needs = {
+        "show": "tflite_quant.command.tables",
+        "analyze": "tflite_quant.litert.analyzer",
+        "check": "tflite_quant.checks.rules",
+        "header": "tflite_quant.firmware.c_header",
+    }
+    assert [name for name, module in needs.items() if module in modules] == [command]
+
+
 def test_every_public_name_is_there() -> None:
     code = "import tflite_quant as tq; print(all(hasattr(tq, name) for name in tq.__all__))"
     assert run(code) == "True\n"

@@ -1,5 +1,5 @@
 """The command `tflite-quant`.
 
-`cli` reads the arguments and decides the exit status. `show` draws tables, `json_data` turns a
-model into plain data for JSON.
+`cli` parses the arguments and decides the exit status; `show`, `check`, `header` and `analyze` are
+the commands. `tables` and `json_data` are the two forms in which `show` prints a model.
 """

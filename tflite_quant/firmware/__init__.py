@@ -1,5 +1,5 @@
-"""What the build of a microcontroller's firmware needs.
+"""What the build of a microcontroller's firmware needs of a model.
 
 `fixedpoint` derives the integers that kernels compute with: multipliers, shifts, offsets, ranges.
-`c_header` writes parameters, weights and the model as C.
+`c_header` writes a model's parameters, its weights and the whole file as C.
 """

@@ -1,8 +1,9 @@
-"""A C header of what firmware needs of a model: parameters, helpers, weights, the file itself.
+"""A C header with what firmware needs of a model: parameters, functions, weights, the whole file.
 
-The header is C99 and C++11, needs nothing but `<stdint.h>`, and depends on the model's bytes and
-the arguments alone. Names are made from those of tensors: lower case, digits and single underscores
-behind a prefix, so that no name, however hostile, is a keyword, reserved, or anything but a name.
+The header is C99 and C++11, includes nothing but `<stdint.h>`, and depends only on the model's
+bytes and the arguments. Its names are made from the tensors' names: a prefix, then lower case
+letters, digits and single underscores. So no tensor's name, however hostile, becomes a keyword, a
+reserved name or anything but a name.
 """
 
 from __future__ import annotations
@@ -31,18 +32,21 @@ from .fixedpoint import Requantization, operator_requantization
 
 __all__ = ["c_header", "depfile", "write_if_changed"]
 
-_HELPED = (TensorType.INT8, TensorType.UINT8, TensorType.INT16)
-"""The types of which values are quantized and dequantized."""
+_CONVERTED = (TensorType.INT8, TensorType.UINT8, TensorType.INT16)
+"""The types that get functions to quantize and dequantize."""
 
 _C_TYPES = {
     "i1": "int8_t", "i2": "int16_t", "i4": "int32_t", "i8": "int64_t",
     "u1": "uint8_t", "u2": "uint16_t", "u4": "uint32_t", "u8": "uint64_t",
     "f4": "float", "f8": "double", "f2": "uint16_t", "b1": "uint8_t",
 }  # fmt: skip
-"""Of numpy's types; float16 is given as its bits."""
+"""The C types of numpy's types; float16 is written as its bits."""
 
 _LONGEST = 40
-"""Characters of a name behind the prefix."""
+"""The most characters of a tensor's name that a name in C keeps."""
+
+_PER_LINE = 16
+"""The values in a line of an array."""
 
 
 def c_header(
@@ -52,32 +56,34 @@ def c_header(
     tensors: Sequence[str] = (),
     include_model: bool = False,
 ) -> str:
-    r"""Give a self-contained C99 and C++11 header.
+    r"""Return a self-contained C99 and C++11 header.
 
     Parameters
     ----------
     model : Model, or what `open` takes
     prefix : str, optional
-        What all names begin with; by default the model's file name.
+        The prefix of all names; by default the name of the model's file.
     tensors : sequence of str
-        Patterns of names, as of a shell: the constants that match are given with their values,
-        and the operators that have them for weights with multipliers and shifts.
+        Shell-style patterns of names. The constants that match are written with their values, the
+        operators that have them as inputs with multipliers and shifts.
     include_model : bool
-        Whether the whole file is given, too, as an array.
+        Whether to write the whole file, too, as an array.
 
     Returns
     -------
     str
-        For each input and output of the first subgraph the shape, the number of values and of
-        bytes; where it is quantized, its scale and zero point, and a function each to quantize a
-        real number and to dequantize an integer, with the bits of `quantize` and `dequantize`.
+        For each input and output of the first subgraph its shape and its numbers of values and
+        bytes. If it has one scale, also scale and zero point and, for INT8, UINT8 and INT16, a
+        function to quantize a real number and one to dequantize an integer; they return the same
+        bits as `quantize` and `dequantize`.
 
     Raises
     ------
     UnsupportedError
-        A pattern matches nothing, or a tensor has numbers that C cannot write.
+        A pattern matches no constant, or a tensor has values that cannot be written in C.
     CorruptModelError
-        A constant's bytes do not fit, or values are shared out of all proportion to the file.
+        A constant's values do not fit its buffer, or tensors share buffers, and the header would
+        be too large for a file of this size.
     TFLiteError, OSError
         The model cannot be opened.
 
@@ -93,23 +99,25 @@ def c_header(
         with open(model) as opened:
             return c_header(opened, prefix=prefix, tensors=tensors, include_model=include_model)
     file = os.path.basename(model.name or "model")
-    names = _Names(_identifier(os.path.splitext(file)[0] if prefix is None else prefix) or "model")
+    names = _Names(os.path.splitext(file)[0] if prefix is None else prefix)
     return "\n".join([*_lines(model, file, names, tensors, include_model), ""])
 
 
 class _Names:
-    """Gives each thing a name of its own."""
+    """The names in the header, each of them given out once."""
 
     def __init__(self, prefix: str) -> None:
-        self.prefix = prefix if prefix[0].isalpha() else f"m{prefix}"
-        # What the file itself is called.
+        self.prefix = _identifier(prefix) or "model"
+        if not self.prefix[0].isalpha():
+            self.prefix = f"m{self.prefix}"
+        # The name of the whole file.
         self.taken = {"model"}
 
-    def of(self, name: str, index: int) -> str:
-        """Make a name; the index is in it where the rest is not enough."""
-        base = _identifier(name) or "tensor"
-        short = base[:_LONGEST].rstrip("_")
-        if short != base or short in self.taken:
+    def unique(self, name: str, index: int) -> str:
+        """Return a name that is not taken, with the index if it is cut off or was taken."""
+        identifier = _identifier(name) or "tensor"
+        short = identifier[:_LONGEST].rstrip("_")
+        if short != identifier:
             short = f"{short}_{index}"
         while short in self.taken:
             short = f"{short}_{index}"
@@ -118,42 +126,44 @@ class _Names:
 
 
 def _identifier(name: str) -> str:
-    """Keep letters, digits, and single underscores between them."""
+    """Return the letters and digits of a name, with single underscores in place of the rest."""
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
 
 def _comment(text: str) -> str:
-    """Write a text so that it cannot end a comment, or begin another."""
-    shown = ascii(text)[1:-1]
-    shown = shown if len(shown) <= 80 else shown[:77] + "..."
-    return re.sub(r"\*/|/\*|\?\?", lambda found: " ".join(found[0]), shown).rstrip("\\")
+    """Return a text that can neither end a comment nor begin another."""
+    line = ascii(text)[1:-1]
+    line = line if len(line) <= 80 else line[:77] + "..."
+    return re.sub(r"\*/|/\*|\?\?", lambda match: " ".join(match[0]), line).rstrip("\\")
 
 
 def _lines(
     model: Model, file: str, names: _Names, patterns: Sequence[str], include_model: bool
 ) -> Iterator[str]:
+    """Yield the lines of the header; what is yielded may have several lines itself."""
     guard = f"{names.prefix.upper()}_H_INCLUDED"
-    graph = model.subgraphs[0]
+    subgraph = model.subgraphs[0]
     budgeted = model.structure.file.afresh()
-    chosen = _chosen(budgeted, graph.tensors, patterns)
-    own = {tensor.index: names.of(tensor.name, tensor.index) for tensor in graph.tensors}
-    yield f"/* Made by tflite-quant from {_comment(file)}: changes here are lost. */"
-    yield from (f"#ifndef {guard}", f"#define {guard}", "", "#include <stdint.h>", "")
-    if chosen or include_model:
-        yield from _alignment(names.prefix.upper())
+    constants = _constants(budgeted, subgraph.tensors, patterns)
+    name_of = {tensor: names.unique(tensor.name, tensor.index) for tensor in subgraph.tensors}
+    yield f"/* Generated by tflite-quant from {_comment(file)}. Do not edit. */"
+    yield f"#ifndef {guard}\n#define {guard}\n\n#include <stdint.h>\n"
+    if constants or include_model:
+        yield _alignment(names.prefix.upper())
     written: set[Tensor] = set()
-    for word, tensors in (("Input", graph.inputs), ("Output", graph.outputs)):
+    for kind, tensors in (("Input", subgraph.inputs), ("Output", subgraph.outputs)):
         for position, tensor in enumerate(dict.fromkeys(tensors)):
-            yield f"/* {word} {position}: {_comment(tensor.name)}, {tensor.type.name} */"
-            # What is input and output has one name.
+            yield f"/* {kind} {position}: {_comment(tensor.name)}, {tensor.type.name} */"
+            # A tensor may be both an input and an output.
             if tensor not in written:
-                yield from _located(tensor, _end(tensor, own[tensor.index]))
+                yield from _locating_errors(tensor, _input_or_output(tensor, name_of[tensor]))
             written.add(tensor)
             yield ""
-    for tensor in chosen:
-        yield from _located(tensor, _constant(tensor, own[tensor.index], names.prefix))
+    for tensor in constants:
+        lines = _constant(tensor, name_of[tensor], names.prefix)
+        yield from _locating_errors(tensor, lines)
         yield ""
-    yield from _operators(model, budgeted, set(chosen), names)
+    yield from _operators(model, budgeted, set(constants), names)
     if include_model:
         content = model.structure.file.memory
         yield from _array(f"{names.prefix}_model", "uint8_t", content, names.prefix)
@@ -162,200 +172,207 @@ def _lines(
 
 
 class _UnwritableError(Exception):
-    """C cannot write a number; the message says which."""
+    """A number cannot be written in C; the message says which."""
 
 
-def _located(tensor: Tensor, lines: Iterator[str]) -> Iterator[str]:
-    """Pass lines on, and say of a number that cannot be written which tensor has it."""
+def _locating_errors(tensor: Tensor, lines: Iterator[str]) -> Iterator[str]:
+    """Yield lines; an error about a number that cannot be written names the tensor."""
     try:
         yield from lines
     except _UnwritableError as error:
         raise UnsupportedError(f"tensor {tensor.index} {tensor.name!r}: {error}") from None
 
 
-def _operators(model: Model, file: File, chosen: set[Tensor], names: _Names) -> Iterator[str]:
-    """Define what the operators compute with that have one of some tensors."""
+def _operators(model: Model, file: File, constants: set[Tensor], names: _Names) -> Iterator[str]:
+    """Define the integers of the operators that have one of some constants as input."""
     for operator in model.operators:
-        if chosen.isdisjoint(operator.inputs):
+        if constants.isdisjoint(operator.inputs):
             continue
-        name = names.of(f"op_{operator.index}_{operator.name}", operator.index)
+        name = names.unique(f"op_{operator.index}_{operator.name}", operator.index)
+        title = f"operator {operator.index} {operator.name}"
         try:
-            found = operator_requantization(operator)
+            requantization = operator_requantization(operator)
         except (UnsupportedError, QuantizationError) as error:
-            yield f"/* operator {operator.index} {operator.name}: {_comment(str(error))} */"
+            yield f"/* {title}: {_comment(str(error))} */"
         else:
-            # Operators may share weights of very many scales.
-            size = sum(one.multiplier.nbytes for one in found.multipliers.values())
+            # Many operators may share weights that have many scales.
+            multipliers = requantization.multipliers.values()
+            size = sum(multiplier.multiplier.nbytes for multiplier in multipliers)
             file.spend(2 * ELEMENT_COST * size, "the multipliers of operators")
-            yield f"/* operator {operator.index} {operator.name} */"
-            yield from _requantization(found, name)
+            yield f"/* {title} */"
+            yield from _requantization(requantization, name)
         yield ""
 
 
-def _chosen(file: File, tensors: Sequence[Tensor], patterns: Sequence[str]) -> list[Tensor]:
-    """Give the constants whose names match."""
-    chosen = []
-    matched = set()
-    for tensor in tensors:
-        found = {one for one in patterns if fnmatchcase(tensor.name, one)}
-        if found and tensor.is_constant:
-            chosen.append(tensor)
-            matched |= found
-    for pattern in patterns:
-        if pattern not in matched:
+def _constants(file: File, tensors: Sequence[Tensor], patterns: Sequence[str]) -> list[Tensor]:
+    """Return the constants whose names match one of the patterns."""
+    matches = {
+        pattern: [t for t in tensors if fnmatchcase(t.name, pattern) and t.is_constant]
+        for pattern in patterns
+    }
+    for pattern, constants in matches.items():
+        if not constants:
             raise UnsupportedError(f"no constant tensor has a name like {pattern!r}")
-    if chosen:
-        # A small file may have sparse tensors that are large, and tensors that share their bytes.
-        own = [tensor for tensor in chosen if tensor.external_buffer is None]
-        sizes = (math.prod(t.shape) if t.is_sparse else t.nbytes or 0 for t in own)
-        file.spend(ELEMENT_COST * sum(sizes), "the values of constants")
+    chosen = sorted(set[Tensor]().union(*matches.values()), key=lambda tensor: tensor.index)
+    # In a small file tensors may share their bytes, and sparse tensors may be large.
+    inside = [tensor for tensor in chosen if tensor.external_buffer is None]
+    sizes = (math.prod(t.shape) if t.is_sparse else t.nbytes or 0 for t in inside)
+    file.spend(ELEMENT_COST * sum(sizes), "the values of constants")
     return chosen
 
 
-def _alignment(prefix: str) -> Iterator[str]:
-    """Define a macro that aligns an array, in whatever way the compiler knows."""
+def _alignment(prefix: str) -> str:
+    """Return the definition of a macro that aligns an array, as the compiler knows it."""
     macro = f"#define {prefix}_ALIGN"
-    yield "#if defined(__cplusplus)"
-    yield f"{macro} alignas(16)"
-    yield "#elif defined(__GNUC__)"
-    yield f"{macro} __attribute__((aligned(16)))"
-    yield "#elif defined(_MSC_VER)"
-    yield f"{macro} __declspec(align(16))"
-    yield "#elif defined(__ICCARM__) || defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L"
-    yield f"{macro} _Alignas(16)"
-    yield "#else"
-    yield f"{macro}"
-    yield "#endif"
-    yield ""
+    return f"""\
+#if defined(__cplusplus)
+{macro} alignas(16)
+#elif defined(__GNUC__)
+{macro} __attribute__((aligned(16)))
+#elif defined(_MSC_VER)
+{macro} __declspec(align(16))
+#elif defined(__ICCARM__) || defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
+{macro} _Alignas(16)
+#else
+{macro}
+#endif
+"""
 
 
-def _end(tensor: Tensor, name: str) -> Iterator[str]:
-    """Define what is known of an input or output."""
-    upper, shape = name.upper(), tensor.shape
-    yield f"#define {upper}_RANK {len(shape)}"
+def _input_or_output(tensor: Tensor, name: str) -> Iterator[str]:
+    """Define the shape, the size and the quantization of an input or output."""
+    macro, shape = name.upper(), tensor.shape
+    yield f"#define {macro}_RANK {len(shape)}"
     if shape:
         dimensions = ", ".join(map(str, shape))
         yield f"static const int32_t {name}_shape[{len(shape)}] = {{{dimensions}}};"
-    yield f"#define {upper}_COUNT {math.prod(shape)}"
+    yield f"#define {macro}_COUNT {math.prod(shape)}"
     if tensor.nbytes is not None:
-        yield f"#define {upper}_BYTES {tensor.nbytes}"
-    quantization = tensor.quantization
-    if isinstance(quantization, PerTensor):
-        yield f"#define {upper}_SCALE {_real(quantization.scale, np.float32)}"
-        yield f"#define {upper}_ZERO_POINT ({_whole(quantization.zero_point)})"
-        if tensor.type in _HELPED and _can_be_helped(quantization):
-            yield from _helpers(tensor, name)
+        yield f"#define {macro}_BYTES {tensor.nbytes}"
+    if isinstance(tensor.quantization, PerTensor):
+        yield from _scale_and_zero_point(tensor.quantization, macro)
+        if tensor.type in _CONVERTED and _can_convert(tensor.quantization):
+            yield _conversions(tensor, tensor.quantization, name)
 
 
-def _can_be_helped(quantization: PerTensor) -> bool:
+def _scale_and_zero_point(quantization: PerTensor, macro: str) -> Iterator[str]:
+    yield f"#define {macro}_SCALE {_float_literal(quantization.scale, np.float32)}"
+    yield f"#define {macro}_ZERO_POINT ({_integer_literal(quantization.zero_point)})"
+
+
+def _can_convert(quantization: PerTensor) -> bool:
+    """Return whether the functions can compute exactly what `quantize` and `dequantize` do."""
     scale = np.float32(quantization.scale)
-    return bool(np.isfinite(scale) and scale != 0) and are_exact(
-        np.array([quantization.zero_point])
+    zero_points = np.array([quantization.zero_point])
+    return bool(np.isfinite(scale) and scale != 0) and are_exact(zero_points)
+
+
+def _conversions(tensor: Tensor, quantization: PerTensor, name: str) -> str:
+    """Return the functions that quantize and dequantize one value."""
+    c_type, (low, high) = _C_TYPES[tensor.dtype.str[1:]], INTEGER_RANGES[tensor.type]
+    lowest, highest = (
+        _float_literal(bound - quantization.zero_point, np.float32) for bound in (low, high)
     )
-
-
-def _helpers(tensor: Tensor, name: str) -> Iterator[str]:
-    """Define the functions that quantize and dequantize one value."""
-    kind, (low, high) = _C_TYPES[tensor.dtype.str[1:]], INTEGER_RANGES[tensor.type]
-    quantization, upper = tensor.quantization, name.upper()
-    assert isinstance(quantization, PerTensor)
-    zero = quantization.zero_point
-    yield f"""\
-/* Rounds halves away from zero, and saturates; NaN becomes the zero point. */
-static inline {kind} {name}_quantize(float real) {{
-  float q = real / {upper}_SCALE;
+    macro = name.upper()
+    return f"""\
+/* Rounds halves away from zero and saturates; NaN becomes the zero point. */
+static inline {c_type} {name}_quantize(float real) {{
+  float q = real / {macro}_SCALE;
   q += q < 0.0f ? -0.49999997f : 0.49999997f;
-  if (q <= {_real(low - zero, np.float32)}) return {low};
-  if (q >= {_real(high - zero, np.float32)}) return {high};
-  return ({kind})((q == q ? (int32_t)q : 0) + {upper}_ZERO_POINT);
+  if (q <= {lowest}) return {low};
+  if (q >= {highest}) return {high};
+  return ({c_type})((q == q ? (int32_t)q : 0) + {macro}_ZERO_POINT);
 }}
-static inline float {name}_dequantize({kind} q) {{
-  return (float)(q - {upper}_ZERO_POINT) * {upper}_SCALE;
+static inline float {name}_dequantize({c_type} q) {{
+  return (float)(q - {macro}_ZERO_POINT) * {macro}_SCALE;
 }}"""
 
 
 def _constant(tensor: Tensor, name: str, prefix: str) -> Iterator[str]:
-    """Define a constant's values, and its scales."""
+    """Define the values of a constant, and its scales."""
     yield f"/* {_comment(tensor.name)}: {tensor.type.name} of shape {list(tensor.shape)} */"
     values = tensor.data if tensor.is_sparse else tensor.stored
-    kind = _C_TYPES.get(values.dtype.str[1:])
-    if kind is None:
+    c_type = _C_TYPES.get(values.dtype.str[1:])
+    if c_type is None:
         raise _UnwritableError(f"C has no {values.dtype}")
-    if values.dtype.kind == "f" and values.dtype.itemsize == 2:
+    if values.dtype.type is np.float16:
         values = values.view("<u2")
-    yield from _array(name, kind, values.reshape(-1), prefix)
+    yield from _array(name, c_type, values.reshape(-1), prefix)
     match tensor.quantization:
-        case PerTensor(scale, zero):
-            yield f"#define {name.upper()}_SCALE {_real(scale, np.float32)}"
-            yield f"#define {name.upper()}_ZERO_POINT ({_whole(zero)})"
-        case PerAxis(scales, zeros, axis):
+        case PerTensor() as quantization:
+            yield from _scale_and_zero_point(quantization, name.upper())
+        case PerAxis(scales=scales, zero_points=zero_points, axis=axis):
             yield f"#define {name.upper()}_AXIS {axis}"
-            yield from _array(f"{name}_scales", "float", scales, prefix, "")
-            if zeros.any():
-                yield from _array(f"{name}_zero_points", "int64_t", zeros, prefix, "")
+            yield from _array(f"{name}_scales", "float", scales)
+            if zero_points.any():
+                yield from _array(f"{name}_zero_points", "int64_t", zero_points)
 
 
-def _requantization(found: Requantization, name: str) -> Iterator[str]:
-    """Define what an operator computes its output with."""
-    for word, offset in found.offsets.items():
-        yield f"#define {name.upper()}_{word.upper()}_OFFSET ({_whole(offset)})"
-    yield f"#define {name.upper()}_LOWEST ({_whole(found.range[0])})"
-    yield f"#define {name.upper()}_HIGHEST ({_whole(found.range[1])})"
-    for word, (_, multiplier, shift) in found.multipliers.items():
-        for part, values in (("multipliers", multiplier), ("shifts", shift)):
-            yield from _array(f"{name}_{word}_{part}", "int32_t", values, "", "")
+def _requantization(requantization: Requantization, name: str) -> Iterator[str]:
+    """Define the integers with which an operator computes its output."""
+    macro, (lowest, highest) = name.upper(), requantization.range
+    for operand, offset in requantization.offsets.items():
+        yield f"#define {macro}_{operand.upper()}_OFFSET ({_integer_literal(offset)})"
+    yield f"#define {macro}_LOWEST ({_integer_literal(lowest)})"
+    yield f"#define {macro}_HIGHEST ({_integer_literal(highest)})"
+    for role, (_, multipliers, shifts) in requantization.multipliers.items():
+        yield from _array(f"{name}_{role}_multipliers", "int32_t", multipliers)
+        yield from _array(f"{name}_{role}_shifts", "int32_t", shifts)
 
 
 def _array(
-    name: str, kind: str, values: NDArray[Any], prefix: str, ending: str = "_data"
+    name: str, c_type: str, values: NDArray[Any], align_prefix: str | None = None
 ) -> Iterator[str]:
-    """Define how many values there are, and an array of them; C has none of no values."""
-    align = f"{prefix.upper()}_ALIGN " if ending else ""
-    yield f"#define {name.upper()}{ending.upper()}_SIZE {values.size}"
+    """Define the number of values and, since C has no empty arrays, an array if there are any.
+
+    An array that is aligned, by the macro with a prefix, is one of data, and its name says so.
+    """
+    align = ""
+    if align_prefix is not None:
+        name, align = f"{name}_data", f"{align_prefix.upper()}_ALIGN "
+    yield f"#define {name.upper()}_SIZE {values.size}"
     if not values.size:
         return
-    yield f"{align}static const {kind} {name}{ending}[{values.size}] = {{"
-    for start in range(0, values.size, _LINE):
-        yield f"  {', '.join(_written(values[start : start + _LINE]))},"
+    yield f"{align}static const {c_type} {name}[{values.size}] = {{"
+    for start in range(0, values.size, _PER_LINE):
+        yield f"  {', '.join(_literals(values[start : start + _PER_LINE]))},"
     yield "};"
 
 
-_LINE = 16
-
-
-def _written(values: NDArray[Any]) -> list[str]:
-    """Write numbers as C does."""
+def _literals(values: NDArray[Any]) -> list[str]:
+    """Return numbers as C literals."""
     if values.dtype.kind == "f":
-        return [_real(value, values.dtype.type) for value in values.tolist()]
-    if values.dtype.itemsize < 4 or values.dtype.kind == "b":
+        return [_float_literal(value, values.dtype.type) for value in values.tolist()]
+    if values.dtype.itemsize < 4:
+        # Most values of a header, and none that needs a suffix; booleans become 0 and 1.
         return list(map(str, values.astype(np.int32).tolist()))
-    return [_whole(value) for value in values.tolist()]
+    return [_integer_literal(value) for value in values.tolist()]
 
 
-def _whole(value: int) -> str:
-    """Write an integer; those past 32 bits say that they are longer."""
-    if value == -(1 << 63):
-        return "(-9223372036854775807LL - 1)"
-    if value == -(1 << 31):
-        return "(-2147483647 - 1)"
+def _integer_literal(value: int) -> str:
+    """Return an integer as C has it, with a suffix if it does not fit into 32 bits."""
+    if value in (-(1 << 31), -(1 << 63)):
+        # In C, the minus is not part of the literal, which would be too large without it.
+        return f"({_integer_literal(value + 1)} - 1)"
     if -(1 << 31) < value < 1 << 31:
         return str(value)
     return f"{value}{'ULL' if value >= 1 << 63 else 'LL'}"
 
 
-def _real(value: float, kind: type[np.floating[Any]]) -> str:
-    """Write a number so that it reads back to the same bits."""
-    number = kind(value)
+def _float_literal(value: float, dtype: type[np.floating[Any]]) -> str:
+    """Return a number as a C literal that reads back to the same bits."""
+    number = dtype(value)
     if not np.isfinite(number):
         raise _UnwritableError(f"{number} cannot be written in C without <math.h>")
-    text = f"{float(number):.{9 if kind is np.float32 else 17}g}"
+    is_float32 = dtype is np.float32
+    text = f"{float(number):.{9 if is_float32 else 17}g}"
     if not set(text) & set(".e"):
         text += ".0"
-    return text + ("f" if kind is np.float32 else "")
+    return text + ("f" if is_float32 else "")
 
 
 def depfile(target: str, source: str) -> str:
-    r"""Give the rule by which make and ninja know what a header depends on.
+    r"""Return the rule that tells make and ninja what a header depends on.
 
     Examples
     --------
@@ -370,7 +387,9 @@ def depfile(target: str, source: str) -> str:
 
 
 def write_if_changed(path: str, text: str) -> bool:
-    """Write a file, through another beside it, unless it has the text already.
+    """Write a file unless it has the text already.
+
+    The text goes to a temporary file first, which then replaces the file.
 
     Parameters
     ----------
@@ -394,13 +413,13 @@ def write_if_changed(path: str, text: str) -> bool:
                 return False
     except FileNotFoundError:
         pass
-    beside = f"{path}.{os.getpid()}.tmp"
+    temporary = f"{path}.{os.getpid()}.tmp"
     try:
-        with builtins.open(beside, "wb") as file:
+        with builtins.open(temporary, "wb") as file:
             file.write(content)
-        os.replace(beside, path)
+        os.replace(temporary, path)
     except OSError:
-        if os.path.exists(beside):
-            os.remove(beside)
+        if os.path.exists(temporary):
+            os.remove(temporary)
         raise
     return True

@@ -1,0 +1,57 @@
+"""`tflite-quant header`: a C header with what firmware needs."""
+
+from __future__ import annotations
+
+import argparse
+
+from ..firmware.c_header import c_header, depfile, write_if_changed
+from .cli import RefusedError
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Describe the arguments of the command."""
+    command.description = (
+        "Write a C99 and C++11 header with the scale, zero point, shape and size of each input and "
+        "output, and functions that quantize and dequantize; on request also with weights, "
+        "multipliers and the whole file."
+    )
+    command.add_argument("model", metavar="MODEL", help="a .tflite file")
+    command.add_argument(
+        "-o", "--output", metavar="FILE", help="the file to write (default: standard output)"
+    )
+    command.add_argument("--prefix", help="the prefix of all names (default: the file's name)")
+    command.add_argument(
+        "--tensors",
+        nargs="+",
+        default=[],
+        metavar="PATTERN",
+        help="also write the constants whose names match, "
+        "with the multipliers and shifts of their operators",
+    )
+    command.add_argument(
+        "--model", dest="include_model", action="store_true", help="also write the whole file"
+    )
+    command.add_argument(
+        "--depfile", metavar="FILE", help="write what the header depends on, for make and ninja"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the header and return the exit status."""
+    if options.depfile is not None and options.output is None:
+        raise RefusedError("--depfile needs --output")
+    text = c_header(
+        options.model,
+        prefix=options.prefix,
+        tensors=options.tensors,
+        include_model=options.include_model,
+    )
+    if options.output is None:
+        print(text, end="")
+        return 0
+    write_if_changed(options.output, text)
+    if options.depfile is not None:
+        write_if_changed(options.depfile, depfile(options.output, options.model))
+    return 0
