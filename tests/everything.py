@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 import tflite_quant as tq
-from tflite_quant.command import json_data, tables
+from tflite_quant.command import json_text, text_tables
 from tflite_quant.litert import lite
 from tflite_quant.litert.analyzer import report
 
@@ -42,10 +42,10 @@ def questions(model: tq.Model) -> Iterator[Ask]:
     yield lambda: str(tq.check(model))
     yield lambda: tq.c_header(model)
     yield lambda: tq.c_header(model, tensors=["*"], include_model=True)
-    yield lambda: json_data.model_data(model, model.subgraphs)
+    yield lambda: "".join(json_text.model_json(model, model.subgraphs))
     yield lambda: (model.signatures, model.metadata, model.buffers)
-    yield lambda: list(tables.model_tables(model, model.subgraphs, 80))
-    yield lambda: list(tables.operator_tables(model.subgraphs))
+    yield lambda: list(text_tables.model_lines(model, model.subgraphs, 80))
+    yield lambda: list(text_tables.operator_lines(model, model.subgraphs, 80))
     for graph in model.subgraphs:
         yield lambda graph=graph: model.get_tensor_details(graph.index)  # type: ignore[misc]
         yield graph.__repr__
@@ -58,7 +58,7 @@ def questions(model: tq.Model) -> Iterator[Ask]:
 def _of_a_tensor(tensor: tq.Tensor) -> Iterator[Ask]:
     yield tensor.dequantize
     yield tensor.__repr__
-    yield lambda: json_data.tensor_data(tensor)
+    yield lambda: "".join(json_text.tensor_json(tensor))
     for name in ("data", "stored", "sparsity", "nbytes", "external_buffer", "quantization"):
         yield lambda name=name: getattr(tensor, name)  # type: ignore[misc]
 

@@ -1,5 +1,6 @@
 """The command `tflite-quant`.
 
 `cli` parses the arguments and decides the exit status; `show`, `check`, `header` and `analyze` are
-the commands. `tables` and `json_data` are the two forms in which `show` prints a model.
+the commands. `show` prints a model as `text_tables` or as `json_text`, and `terminal` is what all
+of them share.
 """

@@ -6,8 +6,6 @@ import argparse
 
 from ..litert import lite
 
-__all__ = ["add_arguments", "run"]
-
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Describe the arguments of the command."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import sys
 import textwrap
 from collections.abc import Collection, Iterable, Sequence
@@ -16,9 +15,7 @@ from ..checks.checker import check
 from ..checks.findings import KINDS, Report, Severity
 from ..checks.report_formats import Outcome, json_data, sarif_data, text_lines
 from ..errors import TFLiteError
-from .cli import RefusedError, error_line, has_width
-
-__all__ = ["add_arguments", "run"]
+from .terminal import RefusedError, error_line, width
 
 _MANY = 20
 """From this number of files on, a progress bar is shown."""
@@ -118,8 +115,7 @@ def _with_progress(paths: Sequence[str]) -> Iterable[str]:
 
 def _folded(line: str) -> str:
     """Fold a line between words, where a terminal would fold it anywhere."""
-    if not has_width():
+    if (columns := width()) is None:
         return line
     indent = " " * (len(line) - len(line.lstrip()) + 2)
-    width = shutil.get_terminal_size().columns
-    return textwrap.fill(line, width, subsequent_indent=indent, break_on_hyphens=False)
+    return textwrap.fill(line, columns, subsequent_indent=indent, break_on_hyphens=False)

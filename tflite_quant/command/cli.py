@@ -20,8 +20,7 @@ from typing import NoReturn
 
 from .. import __version__
 from ..errors import TFLiteError
-
-__all__ = ["RefusedError", "error_line", "has_width", "main"]
+from .terminal import RefusedError, error_line
 
 _COMMANDS = {
     "show": "show every tensor and how it is quantized",
@@ -30,10 +29,6 @@ _COMMANDS = {
     "header": "write a C header with what firmware needs",
 }
 """The modules of the commands, and what each does."""
-
-
-class RefusedError(Exception):
-    """The arguments cannot be followed; the message says why."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -86,16 +81,3 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
             module.add_arguments(command)
             command.set_defaults(run=module.run)
     return parser
-
-
-def error_line(error: Exception) -> str:
-    """Return an error's message in one line, with the name of the file that it is about."""
-    text = str(error)
-    if isinstance(error, OSError) and error.filename is not None:
-        text = f"{error.filename}: {error.strerror}"
-    return " ".join(text.split())
-
-
-def has_width() -> bool:
-    """Return whether standard output has a width, as a terminal has; a file or a pipe has none."""
-    return sys.stdout.isatty() or "COLUMNS" in os.environ

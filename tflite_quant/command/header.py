@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ..firmware.c_header import c_header, depfile, write_if_changed
-from .cli import RefusedError
-
-__all__ = ["add_arguments", "run"]
+from .terminal import RefusedError
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:

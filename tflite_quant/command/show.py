@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
+import sys
 
 from ..model.model import Model, open
 from ..model.subgraph import Subgraph, counted
 from ..model.tensor import Tensor
-from .cli import RefusedError, has_width
-from .json_data import model_data, tensor_data
-
-__all__ = ["add_arguments", "run"]
+from .json_text import model_json, tensor_json
+from .terminal import RefusedError, width
+from .text_tables import model_lines, operator_lines, tensor_lines
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -30,34 +29,23 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the tables or the JSON and return the exit status."""
-    if not options.json:
-        # Before the model is opened, so that a missing package is the first thing reported.
-        try:
-            from rich.console import Console  # noqa: PLC0415  # an optional extra
-
-            from . import tables  # noqa: PLC0415  # imports it, too
-        except ModuleNotFoundError:
-            raise RefusedError(
-                "tables need the package rich: pip install 'tflite-quant[cli]'; --json does not"
-            ) from None
+    """Print the text or the JSON and return the exit status."""
     with open(options.model) as model:
         subgraphs = _subgraphs(model, options.subgraph)
         tensor = None if options.tensor is None else _tensor(subgraphs[0], options.tensor)
         if options.json:
-            data = model_data(model, subgraphs) if tensor is None else tensor_data(tensor)
-            print(json.dumps(data, indent=1, allow_nan=False))
+            chunks = model_json(model, subgraphs) if tensor is None else tensor_json(tensor)
+            sys.stdout.writelines(chunks)
+            print()
             return 0
-        # Nothing is to be folded in a file or a pipe.
-        console = Console(width=None if has_width() else 1_000_000, highlight=False)
         if tensor is not None:
-            parts = tables.tensor_tables(tensor)
+            lines = tensor_lines(tensor, width())
         elif options.operators:
-            parts = tables.operator_tables(subgraphs)
+            lines = operator_lines(model, subgraphs, width())
         else:
-            parts = tables.model_tables(model, subgraphs, console.width if has_width() else None)
-        for part in parts:
-            console.print(part)
+            lines = model_lines(model, subgraphs, width())
+        for line in lines:
+            print(line)
     return 0
 
 

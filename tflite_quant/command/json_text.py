@@ -1,4 +1,4 @@
-"""A model as plain data that JSON can represent: dictionaries, lists, numbers and strings.
+"""A model as JSON text, and as the plain data that it is made of.
 
 Numbers are exact: a scale has the value of its float32. NaN and infinities, which JSON lacks, are
 the strings "nan", "inf" and "-inf". Bytes are hexadecimal; strings that are not UTF-8 are escaped.
@@ -6,25 +6,76 @@ the strings "nan", "inf" and "-inf". Bytes are hexadecimal; strings that are not
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import TFLiteError
+from ..format.budget import Budget
 from ..model import quantization as schemes
 from ..model.model import Model
 from ..model.operator import Operator
 from ..model.subgraph import Subgraph
 from ..model.tensor import Tensor
 
-__all__ = ["model_data", "operator_data", "quantization_data", "tensor_data", "tensor_facts"]
+_CHUNK_COST, _CHARACTER_COST = 32, 4
+"""What a number or string in the text is charged, and a character of it: time, too."""
 
 
-def model_data(model: Model, subgraphs: Sequence[Subgraph]) -> dict[str, Any]:
-    """Return what `show --json` prints about a model.
+def json_text(data: Any, budget: Budget | None = None, indent: str = "\n") -> Iterator[str]:
+    """Yield JSON text piece by piece, so that it is never in memory as a whole.
+
+    Parameters
+    ----------
+    data : dict, list, iterator, array, or a scalar
+        An iterator is a list whose items are made one by one.
+    budget : Budget, optional
+        It is charged for the text.
+
+    Examples
+    --------
+    >>> print("".join(json_text({"a": [1, None], "b": iter([]), "c": np.array([[2.5]])})))
+    {
+     "a": [
+      1,
+      null
+     ],
+     "b": [],
+     "c": [
+      [
+       2.5
+      ]
+     ]
+    }
+    """
+    inner, is_empty = f"{indent} ", True
+    if isinstance(data, np.ndarray):
+        data = iter(data) if data.ndim > 1 else iter(_array_data(data))
+    if isinstance(data, dict | list | Iterator):
+        start, end = "{}" if isinstance(data, dict) else "[]"
+        yield start
+        for item in data.items() if isinstance(data, dict) else data:
+            yield inner if is_empty else f",{inner}"
+            is_empty = False
+            if isinstance(data, dict):
+                yield f"{json.dumps(item[0])}: "
+                yield from json_text(item[1], budget, inner)
+            else:
+                yield from json_text(item, budget, inner)
+        yield end if is_empty else f"{indent}{end}"
+        return
+    text = json.dumps(data, allow_nan=False)
+    if budget is not None:
+        budget.spend(_CHUNK_COST + _CHARACTER_COST * len(text), "the JSON text")
+    yield text
+
+
+def model_json(model: Model, subgraphs: Sequence[Subgraph]) -> Iterator[str]:
+    """Yield what `show --json` prints about a model.
 
     Parameters
     ----------
@@ -37,6 +88,11 @@ def model_data(model: Model, subgraphs: Sequence[Subgraph]) -> dict[str, Any]:
     CorruptModelError
         Operators share options, and the JSON would be too large for a file of this size.
     """
+    budget = model.structure.file.afresh().budget
+    return json_text(_model_data(model, subgraphs, budget), budget)
+
+
+def _model_data(model: Model, subgraphs: Sequence[Subgraph], budget: Budget) -> dict[str, Any]:
     return {
         "file": model.name,
         "version": model.version,
@@ -45,18 +101,18 @@ def model_data(model: Model, subgraphs: Sequence[Subgraph]) -> dict[str, Any]:
             key: dict(value) if key.endswith("_operators") else _json(value)
             for key, value in model.summary()._asdict().items()
         },
-        "subgraphs": [
+        "subgraphs": (
             {
                 "index": subgraph.index,
                 "name": subgraph.name,
                 "inputs": [tensor.index for tensor in subgraph.inputs],
                 "outputs": [tensor.index for tensor in subgraph.outputs],
-                "tensors": [tensor_facts(tensor) for tensor in subgraph.tensors],
-                "operators": [operator_data(operator) for operator in subgraph.operators],
+                "tensors": map(tensor_facts, subgraph.tensors),
+                "operators": (operator_data(each, budget) for each in subgraph.operators),
             }
             for subgraph in subgraphs
-        ],
-        "signatures": [
+        ),
+        "signatures": (
             {
                 "key": signature.key,
                 "subgraph": signature.subgraph.index,
@@ -64,15 +120,15 @@ def model_data(model: Model, subgraphs: Sequence[Subgraph]) -> dict[str, Any]:
                 "outputs": {name: tensor.index for name, tensor in signature.outputs.items()},
             }
             for signature in model.signatures
-        ],
-        "metadata": [
+        ),
+        "metadata": (
             {"name": entry.name, "buffer": entry.buffer.index, "bytes": entry.buffer.nbytes}
             for entry in model.metadata
-        ],
+        ),
     }
 
 
-def operator_data(operator: Operator) -> dict[str, Any]:
+def operator_data(operator: Operator, budget: Budget) -> dict[str, Any]:
     """Return an operator with its options; custom options are decoded if they are a map."""
     data: dict[str, Any] = {
         "index": operator.index,
@@ -88,7 +144,7 @@ def operator_data(operator: Operator) -> dict[str, Any]:
         if operator.custom_name is not None:
             data["custom_name"] = operator.custom_name
             data["custom_data"] = operator.custom_data.tobytes().hex()
-            data["custom_options"] = _json(operator.custom_options)
+            data["custom_options"] = _json(operator.read_custom_options(budget))
     except TFLiteError as error:
         data["options_error"] = str(error)
     return data
@@ -98,8 +154,8 @@ def _indices(tensors: Sequence[Tensor | None]) -> list[int]:
     return [-1 if tensor is None else tensor.index for tensor in tensors]
 
 
-def tensor_data(tensor: Tensor) -> dict[str, Any]:
-    """Return what `show --json --tensor` prints: a tensor as in `model_data`, with its values.
+def tensor_json(tensor: Tensor) -> Iterator[str]:
+    """Yield what `show --json --tensor` prints: a tensor as in `model_json`, with its values.
 
     The stored values are in "data", the real ones in "real". Either is null if it cannot be
     computed; "data_error" or "real_error" then says why.
@@ -107,10 +163,10 @@ def tensor_data(tensor: Tensor) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key, read in (("data", lambda: tensor.data), ("real", tensor.dequantize)):
         try:
-            values[key] = _json(read())
+            values[key] = read()
         except TFLiteError as error:
             values |= {key: None, f"{key}_error": str(error)}
-    return tensor_facts(tensor) | values
+    return json_text(tensor_facts(tensor) | values)
 
 
 def tensor_facts(tensor: Tensor) -> dict[str, Any]:

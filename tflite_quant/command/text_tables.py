@@ -1,36 +1,33 @@
-"""The tables that `tflite-quant show` prints, drawn by the package `rich`, an optional extra.
+"""The text that `tflite-quant show` prints: lines about a model, and tables.
 
 Names come from strangers: characters that are not printable are escaped, so that no file can
-control a terminal.
+control a terminal. Text is charged to the file's budget, since tables of the file may share names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import textwrap
+from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.box import SIMPLE_HEAD
-from rich.console import RenderableType
-from rich.table import Table
-from rich.text import Text
 
-from ..errors import TFLiteError
+from ..errors import TFLiteError, brief
+from ..format.budget import CHARACTER_COST, Budget
 from ..model import quantization as schemes
 from ..model.model import Model
 from ..model.operator import Operator
 from ..model.subgraph import Subgraph
 from ..model.tensor import Tensor
-from .json_data import operator_data, tensor_facts
+from .json_text import operator_data, tensor_facts
+from .terminal import printable
 
-__all__ = ["model_tables", "operator_tables", "tensor_tables"]
 
-
-def model_tables(
+def model_lines(
     model: Model, subgraphs: Sequence[Subgraph], width: int | None = None
-) -> Iterator[RenderableType]:
+) -> Iterator[str]:
     """Yield lines about a model, then for each subgraph a line and a table of its tensors.
 
     Parameters
@@ -41,25 +38,39 @@ def model_tables(
     width : int, optional
         The width of the terminal. A table that does not fit is replaced by two lines or more for
         each tensor, the name on a line of its own.
+
+    Raises
+    ------
+    CorruptModelError
+        Tensors share names, and the tables would be too large for a file of this size.
     """
-    about = f", {_printable(model.description)}" if model.description else ""
-    yield Text(f"{_printable(model.name or 'model')}: schema version {model.version}{about}")
+    budget = model.structure.file.afresh().budget
+    about = f", {printable(model.description)}" if model.description else ""
+    yield f"{printable(model.name or 'model')}: schema version {model.version}{about}"
     # The summary has several lines, and escapes the names in it itself.
-    yield Text(str(model.summary()))
+    yield str(model.summary())
     for subgraph in subgraphs:
-        name = f" {_printable(subgraph.name)}" if subgraph.name else ""
+        name = f" {printable(subgraph.name)}" if subgraph.name else ""
         inputs, outputs = ([t.index for t in end] for end in (subgraph.inputs, subgraph.outputs))
-        yield Text(f"\nsubgraph {subgraph.index}{name}: inputs {inputs}, outputs {outputs}")
-        rows = [_row(tensor) for tensor in subgraph.tensors]
+        yield f"\nsubgraph {subgraph.index}{name}: inputs {inputs}, outputs {outputs}"
+        rows = [_charged(_row(tensor), budget) for tensor in subgraph.tensors]
         if rows and width is not None and sum(_widths([_TITLES, *rows])) + 2 * len(_TITLES) > width:
-            yield Text("\n".join(_stacked(rows, width)))
+            yield from _stacked(rows, width)
         else:
-            yield _table(_TITLES, rows)
+            yield from _table(_TITLES, rows)
+
+
+def _charged(row: tuple[str, ...], budget: Budget) -> tuple[str, ...]:
+    """Return a row whose characters have been charged."""
+    budget.spend(CHARACTER_COST * sum(map(len, row)), "the table")
+    return row
 
 
 _TITLES = ("", "name", "type", "shape", "bytes", "scheme", "scale", "zero point", "axis")
 _RIGHT = ("", "bytes", "zero point", "axis")
 """The columns that are aligned to the right."""
+_LONGEST_RANK = 16
+"""A shape of more dimensions is shortened."""
 _STACKED = ("type", "shape", "bytes", "scheme and axis", "scale", "zero point")
 
 
@@ -89,22 +100,30 @@ def _stacked(rows: Sequence[tuple[str, ...]], width: int) -> Iterator[str]:
         yield (indent + " ".join(columns)).rstrip()
 
 
-def operator_tables(subgraphs: Sequence[Subgraph]) -> Iterator[RenderableType]:
+def operator_lines(
+    model: Model, subgraphs: Sequence[Subgraph], width: int | None = None
+) -> Iterator[str]:
     """Yield for each subgraph a line and a table of its operators, with their options.
+
+    Parameters
+    ----------
+    model, subgraphs, width
+        As `model_lines`; options that do not fit are folded.
 
     Raises
     ------
     CorruptModelError
         Operators share options, and the tables would be too large for a file of this size.
     """
+    budget = model.structure.file.afresh().budget
     for subgraph in subgraphs:
-        yield Text(f"subgraph {subgraph.index} {_printable(subgraph.name)}".rstrip())
-        rows = (_operator_row(operator) for operator in subgraph.operators)
-        yield _table(("", "operator", "version", "inputs", "outputs", "options"), rows)
+        yield f"subgraph {subgraph.index} {printable(subgraph.name)}".rstrip()
+        rows = [_charged(_operator_row(each, budget), budget) for each in subgraph.operators]
+        yield from _table(("", "operator", "version", "inputs", "outputs", "options"), rows, width)
 
 
-def _operator_row(operator: Operator) -> tuple[str, ...]:
-    data = operator_data(operator)
+def _operator_row(operator: Operator, budget: Budget) -> tuple[str, ...]:
+    data = operator_data(operator, budget)
     options = {key: value for key, value in data.get("options", {}).items() if key != "name"}
     options |= data.get("custom_options") or {}
     if "options_error" in data:
@@ -112,10 +131,10 @@ def _operator_row(operator: Operator) -> tuple[str, ...]:
     name = data["name"] + (f" {data['custom_name']}" if "custom_name" in data else "")
     tensors = (",".join(map(str, data[key])) for key in ("inputs", "outputs"))
     text = ", ".join(f"{key}={value}" for key, value in options.items())
-    return (str(data["index"]), _printable(name), str(data["version"]), *tensors, _printable(text))
+    return (str(data["index"]), printable(name), str(data["version"]), *tensors, printable(text))
 
 
-def tensor_tables(tensor: Tensor) -> Iterator[RenderableType]:
+def tensor_lines(tensor: Tensor, width: int | None = None) -> Iterator[str]:
     """Yield a table of everything known about a tensor, one of its scales, and its values."""
     facts = tensor_facts(tensor)
     quantization = facts.pop("quantization")
@@ -124,20 +143,20 @@ def tensor_tables(tensor: Tensor) -> Iterator[RenderableType]:
     facts |= quantization
     if facts.pop("sparsity", None):
         facts["sparsity"] = repr(tensor.sparsity)
-    yield _table(("", " "), ((key, _fact(value)) for key, value in facts.items()))
+    yield from _table((" ", " "), [(key, _fact(value)) for key, value in facts.items()], width)
     if lists:
         columns = zip_longest(*lists.values(), fillvalue="")
-        rows = ((str(index), *map(_cell, row)) for index, row in enumerate(columns))
-        yield _table(("", *lists), rows)
+        rows = [(str(index), *map(_cell, row)) for index, row in enumerate(columns)]
+        yield from _table(("", *lists), rows)
     for title, read in (("data", lambda: tensor.data), ("real", tensor.dequantize)):
         try:
-            yield Text(f"\n{title}:\n{np.array2string(read(), threshold=100)}")
+            yield f"\n{title}:\n{np.array2string(read(), threshold=100)}"
         except TFLiteError as error:
-            yield Text(f"\n{title}: {_printable(str(error))}")
+            yield f"\n{title}: {printable(str(error))}"
 
 
 def _fact(value: object) -> str:
-    return "" if value is None else _printable(str(value))
+    return "" if value is None else printable(str(value))
 
 
 def _cell(value: float | str) -> str:
@@ -145,20 +164,23 @@ def _cell(value: float | str) -> str:
     return str(np.float32(value)) if isinstance(value, float) else str(value)
 
 
-def _table(titles: Sequence[str], rows: Iterable[tuple[str, ...]]) -> Table:
-    table = Table(
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-        show_header=bool("".join(titles).strip()),
-        padding=(0, 1, 0, 0),
-    )
-    for title in titles:
-        # A word that is too long is broken, not cut off.
-        table.add_column(title, overflow="fold", justify="right" if title in _RIGHT else "left")
-    for row in rows:
-        # Text, not str: rich would take brackets in a name for markup.
-        table.add_row(*map(Text, row))
-    return table
+def _table(
+    titles: Sequence[str], rows: Sequence[tuple[str, ...]], width: int | None = None
+) -> Iterator[str]:
+    """Yield a line of titles and a line for each row; a last column that does not fit is folded."""
+    yield ""
+    *widths, last = _widths([tuple(titles), *rows])
+    room = max(last if width is None else min(last, width - sum(widths) - 2 * len(widths)), 20)
+    for row in [titles, *rows] if "".join(titles).strip() else rows:
+        *cells, text = row
+        columns = [
+            cell.rjust(wide) if title in _RIGHT else cell.ljust(wide)
+            for title, cell, wide in zip(titles, cells, widths, strict=False)
+        ]
+        lines = textwrap.wrap(text, room) if len(text) > room else [text]
+        for line in lines:
+            yield "  ".join([*columns, line]).rstrip()
+            columns = [" " * wide for wide in widths]
 
 
 def _row(tensor: Tensor) -> tuple[str, ...]:
@@ -166,16 +188,18 @@ def _row(tensor: Tensor) -> tuple[str, ...]:
     external, size = tensor.external_buffer, "" if tensor.nbytes is None else str(tensor.nbytes)
     return (
         str(tensor.index),
-        _printable(tensor.name),
+        printable(tensor.name),
         tensor.type.name + (" sparse" if tensor.is_sparse else ""),
         _dimensions(shape) + ("" if signature == shape else f" ({_dimensions(signature)})"),
-        size if external is None else f"{size} in {_printable(external.file)}",
+        size if external is None else f"{size} in {printable(external.file)}",
         "" if isinstance(quantization, schemes.NotQuantized) else quantization.scheme,
         *_parameters(quantization),
     )
 
 
 def _dimensions(shape: tuple[int, ...]) -> str:
+    if len(shape) > _LONGEST_RANK:
+        return brief(shape)
     return f"[{','.join(map(str, shape))}]"
 
 
@@ -219,8 +243,3 @@ def _range(values: NDArray[Any]) -> str:
         return "none"
     low, high = values.min(), values.max()
     return f"{low:.4g}" if low == high else f"in [{low:.4g}, {high:.4g}]"
-
-
-def _printable(text: str) -> str:
-    """Escape the characters that a terminal might obey instead of show."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

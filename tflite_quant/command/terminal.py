@@ -1,0 +1,33 @@
+"""What all commands share: refusals, error lines, the width and the characters of a terminal."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+
+
+class RefusedError(Exception):
+    """The arguments cannot be followed; the message says why."""
+
+
+def error_line(error: Exception) -> str:
+    """Return an error's message in one line, with the name of the file that it is about."""
+    text = str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        text = f"{error.filename}: {error.strerror}"
+    return " ".join(text.split())
+
+
+def width() -> int | None:
+    """Return the columns of the terminal; None where nothing is to be folded: a file or a pipe."""
+    if sys.stdout.isatty() or "COLUMNS" in os.environ:
+        return shutil.get_terminal_size().columns
+    return None
+
+
+def printable(text: str) -> str:
+    """Escape the characters that a terminal might obey instead of show."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
