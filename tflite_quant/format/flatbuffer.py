@@ -305,13 +305,10 @@ class Vectors:
         """Return one vector: a view of the file."""
         return self.file.view(int(self.starts[index]), int(self.lengths[index]), self.dtype)
 
-    def at(self, rows: slice | NDArray[Any]) -> Vectors:
-        """Return the vectors of some tables."""
-        return Vectors(self.file, self.dtype, self.starts[rows], self.lengths[rows])
-
-    def nothing(self) -> Vectors:
-        """Return an absent vector of the same type."""
-        return Vectors(self.file, self.dtype, np.array([4]), np.array([0]))
+    def each(self, rows: Positions) -> Vectors:
+        """Return the vectors of these rows, an absent one for a row of -1."""
+        starts, lengths = np.append(self.starts, 4), np.append(self.lengths, 0)
+        return Vectors(self.file, self.dtype, starts[rows], lengths[rows])
 
     def followed_by(self, *others: Vectors) -> Vectors:
         """Return these vectors, and after them others of the same type."""
@@ -320,11 +317,11 @@ class Vectors:
         lengths = np.concatenate([vectors.lengths for vectors in every])
         return Vectors(self.file, self.dtype, starts, lengths)
 
-    def where(self, wanted: NDArray[np.bool_], other: Vectors | None = None) -> Vectors:
-        """Return these vectors where they are wanted; elsewhere the other's, or absent ones."""
-        starts, lengths = (4, 0) if other is None else (other.starts, other.lengths)
-        starts = np.where(wanted, self.starts, starts)
-        return Vectors(self.file, self.dtype, starts, np.where(wanted, self.lengths, lengths))
+    def where(self, wanted: NDArray[np.bool_], other: Vectors) -> Vectors:
+        """Return these vectors where they are wanted, the other's elsewhere."""
+        starts = np.where(wanted, self.starts, other.starts)
+        lengths = np.where(wanted, self.lengths, other.lengths)
+        return Vectors(self.file, self.dtype, starts, lengths)
 
 
 class Tables:

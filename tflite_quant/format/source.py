@@ -26,22 +26,13 @@ Source = (
 
 # How files begin that are taken for models, and what they are.
 _LOOKALIKES = (
-    (
-        b"version https://git-lfs",
-        "a Git LFS pointer: fetch the file itself with 'git lfs pull'",
-    ),
+    (b"version https://git-lfs", "a Git LFS pointer: fetch the file itself with 'git lfs pull'"),
     (b"PK\x03\x04", "a ZIP archive (.keras, .task, .zip): the model may be inside"),
-    (
-        b"\x89HDF\r\n\x1a\n",
-        "an HDF5 file (Keras .h5): convert it to TensorFlow Lite first",
-    ),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file (Keras .h5): convert it to TensorFlow Lite first"),
     (b"\x1f\x8b", "gzip-compressed data: decompress it first"),
     (b"<!doctype html", "an HTML page"),
     (b"<html", "an HTML page"),
-    (
-        b"\x08",
-        "a protocol buffer (ONNX, SavedModel): convert it to TensorFlow Lite first",
-    ),
+    (b"\x08", "a protocol buffer (ONNX, SavedModel): convert it to TensorFlow Lite first"),
     (b"{", "JSON text"),
 )
 

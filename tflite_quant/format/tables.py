@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -362,11 +362,8 @@ def _check_tensors(tables: Tables, fields: tuple[str, ...], counts: Positions, l
     if np.count_nonzero(bad):
         at = int(bad.argmax())
         field, row = divmod(int(vectors.bounds.searchsorted(at, "right")) - 1, len(tables))
-        _refuse_tensor(tables.label(row), fields[field], int(indices[at]), int(limits[at]))
-
-
-def _refuse_tensor(label: str, field: str, index: int, count: int) -> NoReturn:
-    tensors = "1 tensor" if count == 1 else f"{count} tensors"
-    raise CorruptModelError(
-        f"{label}: '{field}' has tensor {index}, but the subgraph has {tensors}"
-    )
+        count = int(limits[at])
+        raise CorruptModelError(
+            f"{tables.label(row)}: '{fields[field]}' has tensor {int(indices[at])}, but the "
+            f"subgraph has {count} tensor{'' if count == 1 else 's'}"
+        )

@@ -194,19 +194,14 @@ def _parameters(structure: Structure, places: Positions) -> tuple[Vectors, Vecto
     places : ndarray of int64, shape (tensors,)
         The row in `quantizations` of each tensor, rising, -1 for none.
     """
-    tables, having = structure.quantizations, places >= 0
-    own = places[having]
+    own, tables = places[places >= 0], structure.quantizations
     rows = slice(int(own[0]), int(own[-1]) + 1) if own.size else slice(0, 0)
     is_used = tables.vectors("scale", rows).lengths != 0
     if structure.details is not None:
         # Whose parameters are tensors has none of these.
         is_used &= ~np.isin(structure.details.kinds[rows], (BLOCKWISE, MULTI_AXIS))
-    # Where there is no table, a row after the last has nothing.
-    which = np.where(having, places - rows.start, own.size)
-    wanted = np.append(is_used, False)[which]
-    scales, zeros = (
-        vectors.followed_by(vectors.nothing()).at(which).where(wanted)
-        for vectors in (tables.vectors(name, rows) for name in ("scale", "zero_point"))
-    )
-    axes = np.append(tables.numbers("quantized_dimension", rows), 0)[which] * wanted
-    return scales, zeros, axes
+    # Of these tables, those that are used, and -1 for no table, which finds what is appended.
+    which = np.where(places < 0, -1, places - rows.start)
+    which = np.where(np.append(is_used, False)[which], which, -1)
+    scales, zeros = (tables.vectors(name, rows).each(which) for name in ("scale", "zero_point"))
+    return scales, zeros, np.append(tables.numbers("quantized_dimension", rows), 0)[which]
