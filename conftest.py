@@ -10,9 +10,16 @@ from hypothesis import settings
 ROOT = Path(__file__).parent
 # A machine that is busy is no failure.
 settings.register_profile("any machine", deadline=None)
+# For one that is emulated: `pytest --hypothesis-profile slow`.
+settings.register_profile("slow", deadline=None, max_examples=5)
 settings.load_profile("any machine")
 
 FIXTURES = sorted(ROOT.glob("fixtures/*.tflite"))
+
+
+def many(times: int) -> settings:
+    """Give settings for so many times the examples that the profile in use has."""
+    return settings(max_examples=times * settings().max_examples)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 import tflite_quant as tq
+from conftest import many
 from tests import oracle
 
 SHAPES = [(5,), (4, 3), (2, 3, 5), (2, 3, 4, 5)]
@@ -144,7 +145,7 @@ class TestDequantize:
             assert np.array_equal(out, expected), name
 
     @given(st.data())
-    @settings(max_examples=300)
+    @many(3)
     def test_few_and_many_values_have_the_same_bits(self, data: st.DataObject) -> None:
         """Few are taken a shorter way, which an output that is given leaves."""
         q = data.draw(hnp.arrays(st.sampled_from([np.int8, np.uint8, np.int16]), (3, 2)))

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 import tflite
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import tflite_quant as tq
-from conftest import FIXTURES
+from conftest import FIXTURES, many
 from tests import build, oracle
 from tflite_quant.format.schema import TensorType
 from tflite_quant.litert.analyzer import analyze, report
@@ -111,7 +111,7 @@ def test_integers() -> None:
 
 
 @given(st.lists(st.floats(width=32, allow_nan=False), max_size=7))
-@settings(max_examples=300)
+@many(3)
 def test_floats(values: list[float]) -> None:
     assert_same(build.one(build.constant(np.array(values, np.float32))))
 

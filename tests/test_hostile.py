@@ -7,7 +7,7 @@ import contextlib
 from hypothesis import HealthCheck, given, settings
 
 import tflite_quant as tq
-from conftest import ROOT
+from conftest import ROOT, many
 from tests import faults, mutation
 from tests.everything import ask_everything, interpret
 from tests.mutation import Mutant, mutants
@@ -15,7 +15,7 @@ from tests.mutation import Mutant, mutants
 SMALL = faults.svdf(1)
 
 
-@settings(max_examples=1500, suppress_health_check=list(HealthCheck))
+@settings(many(15), suppress_health_check=list(HealthCheck))
 @given(mutants())
 def test_changed_models(mutant: Mutant) -> None:
     ask_everything(mutant.content)

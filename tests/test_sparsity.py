@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 import tflite
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from conftest import many
 from tests import build, oracle
 from tflite_quant.errors import CorruptModelError, UnsupportedError
 from tflite_quant.format.sparsity import (
@@ -645,7 +646,7 @@ class TestWhateverTheNumbers:
         dense, (sparsity, stored) = case
         assert same_bits(densify(stored, sparsity, dense.shape, LIMIT), dense)
 
-    @settings(max_examples=1000)
+    @many(10)
     @given(broken())
     def test_errors_and_memory(self, case: tuple[Values, Sparsity, tuple[int, ...]]) -> None:
         """Nothing but the two errors leaves, and the file's own size bounds the work."""
