@@ -109,8 +109,8 @@ def quantize_multiplier(real: ArrayLike) -> tuple[Any, Any]:
     --------
     >>> quantize_multiplier(0.75)
     (1610612736, 0)
-    >>> quantize_multiplier([1.0, 0.001])
-    (array([1073741824, 1099511628], dtype=int32), array([ 1, -9], dtype=int32))
+    >>> [values.tolist() for values in quantize_multiplier([1.0, 0.001])]
+    [[1073741824, 1099511628], [1, -9]]
     """
     values = np.asarray(real, np.float64)
     if not (np.isfinite(values) & (values >= 0)).all():
@@ -223,8 +223,8 @@ def operator_requantization(operator: Operator) -> Requantization:
     >>> import tflite_quant as tq
     >>> with tq.open("fixtures/residual_int8.tflite") as model:
     ...     requantization = operator_requantization(model.operators[0])
-    >>> requantization.multipliers["output"].shift[:4]
-    array([-11, -13,  -9, -10], dtype=int32)
+    >>> requantization.multipliers["output"].shift[:4].tolist()
+    [-11, -13, -9, -10]
     >>> requantization.offsets["input"], requantization.range
     (-4, (-128, 127))
     """
