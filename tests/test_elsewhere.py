@@ -148,6 +148,12 @@ class TestHugeFiles:
             pytest.skip("the file system has no sparse files")
         return path
 
+    @pytest.mark.skipif(sys.maxsize > 1 << 32, reason="the address space is large enough")
+    def test_more_than_there_are_addresses_for(self, path: Path) -> None:
+        with pytest.raises(tq.TFLiteError, match="5_368_713_228 bytes"):
+            tq.open(path)
+
+    @pytest.mark.skipif(sys.maxsize < 1 << 32, reason="such a file cannot be opened on 32 bits")
     def test_opening_and_reading_one_tensor_reads_that_tensor(self, path: Path) -> None:
         tracemalloc.start()
         try:

@@ -21,7 +21,7 @@ from conftest import FIXTURES, ROOT
 from tests import build, faults
 from tests.build import SubgraphSpec, TensorSpec, constant
 from tests.compiler import compiled
-from tests.test_cli import run
+from tests.test_cli import python_path, run
 from tflite_quant.firmware.c_header import write_if_changed
 
 LANGUAGES = ("c99", "c++11")
@@ -392,7 +392,7 @@ def test_in_cmake(tmp_path: Path) -> None:
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tflite_quant "$@"\n')
     command.chmod(0o755)
     path = str(command.parent) + os.pathsep + os.environ["PATH"]
-    environment = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PATH": path, "PYTHONPATH": python_path(ROOT)}
     build_folder = tmp_path / "build"
     for step in (
         [cmake, "-S", str(tmp_path), "-B", str(build_folder)],
