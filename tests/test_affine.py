@@ -19,6 +19,8 @@ from tests import oracle
 SHAPES = [(5,), (4, 3), (2, 3, 5), (2, 3, 4, 5)]
 AXES = [(shape, axis) for shape in SHAPES for axis in range(len(shape))]
 BYTES: list[np.dtype[Any]] = [np.dtype("i1"), np.dtype("u1")]
+SWAPPED = {name: np.dtype(name).newbyteorder() for name in ("i2", "u8", "f4", "f8", "c16")}
+"""Types in the other byte order than the machine's."""
 SMALL: list[np.dtype[Any]] = [*BYTES, np.dtype("i2")]
 DIFFICULT = np.array(
     [1.0, 0.1, 1 / 3, 0.003921569, 7e-39, 1e-45, 3e38, 1e-38, 0.0247, 123456.78], np.float32
@@ -135,7 +137,7 @@ class TestDequantize:
             "fortran": np.asfortranarray(plain),
             "strided": wide[..., 1],
             "reversed": plain[::-1, ::-1, ::-1].copy()[::-1, ::-1, ::-1],
-            "swapped": plain.astype(">i2"),
+            "swapped": plain.astype(SWAPPED["i2"]),
             "read-only": np.frombuffer(plain.tobytes(), np.int8).reshape(shape),
         }
         for name, q in layouts.items():
@@ -143,6 +145,9 @@ class TestDequantize:
             out = np.full(shape, np.nan, np.float32, order="F")
             assert tq.dequantize(q, scales, 3, axis, out=out) is out
             assert np.array_equal(out, expected), name
+            swapped = np.empty(shape, SWAPPED["f4"])
+            assert tq.dequantize(q, scales, 3, axis, out=swapped) is swapped
+            assert np.array_equal(swapped, expected), name
 
     @given(st.data())
     @many(3)
@@ -182,7 +187,9 @@ class TestDequantize:
         ("arguments", "error", "message"),
         [
             (([1.5], 1, 0), TypeError, "q has dtype float64"),
+            ((np.zeros(1, SWAPPED["f8"]), 1, 0), TypeError, "q has dtype float64"),
             (([1], 1, 0.5), TypeError, "zero_point has dtype float64"),
+            (([1], 1, np.zeros(1, SWAPPED["f8"])), TypeError, "zero_point has dtype float64"),
             (([1, 2], [1, 2], 0), tq.QuantizationError, "2 scales need an axis"),
             (([1, 2], [1, 2, 3], 0, 0), tq.QuantizationError, r"3 scales along axis 0 of shape"),
             (([1, 2], [1, 2], [0, 0, 0], 0), tq.QuantizationError, "2 scales and 3 zero points"),
@@ -194,6 +201,11 @@ class TestDequantize:
             (([1, 2], 1, 0, 1), ValueError, r"axis 1 is out of range for shape \(2,\)"),
             (([1, 2], 1, 0, -2), ValueError, "axis -2 is out of range"),
             (([1], 1, np.uint64(2**64 - 1)), tq.QuantizationError, "does not fit 64 bits"),
+            (
+                ([1], 1, np.full(1, 2**64 - 1, SWAPPED["u8"])),
+                tq.QuantizationError,
+                "zero point 18446744073709551615 does not fit 64 bits",
+            ),
         ],
     )
     def test_bad_arguments(
@@ -272,7 +284,10 @@ class TestQuantize:
         out = np.zeros(shape, np.int8, order="F")
         assert tq.quantize(np.asfortranarray(real), scales, 3, axis, out=out) is out
         assert np.array_equal(out, expected)
-        assert np.array_equal(tq.quantize(real.astype(">f8"), scales, 3, axis), expected)
+        assert np.array_equal(tq.quantize(real.astype(SWAPPED["f8"]), scales, 3, axis), expected)
+        swapped = tq.quantize(real, scales, 3, axis, dtype=SWAPPED["i2"])
+        assert swapped.dtype == SWAPPED["i2"]
+        assert np.array_equal(swapped, tq.quantize(real, scales, 3, axis, dtype=np.int16))
 
     def test_a_round_trip_gives_the_integers_back(self) -> None:
         for dtype in SMALL:
@@ -286,8 +301,10 @@ class TestQuantize:
             (([1.0], 0, 0), tq.QuantizationError, "a scale is 0"),
             (([1.0, 2.0], [1, 0], 0, 0), tq.QuantizationError, "a scale is 0"),
             (([1j], 1, 0), TypeError, "real has dtype complex128"),
+            ((np.zeros(1, SWAPPED["c16"]), 1, 0), TypeError, "real has dtype complex128"),
             (([1.0], 1, 0, None, np.float32), TypeError, "dtype is float32"),
             (([1.0], 1, 0, None, np.int64), TypeError, "dtype is int64"),
+            (([1.0], 1, 0, None, SWAPPED["u8"]), TypeError, "dtype is uint64"),
             (([1.0], 1, 0, None, np.int8, np.zeros(1)), TypeError, "expected int8"),
             (([1.0], 1, 0, 1), ValueError, "axis 1 is out of range"),
         ],

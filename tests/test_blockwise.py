@@ -17,6 +17,7 @@ from tflite_quant.command.text_tables import model_lines, tensor_lines
 
 WEIGHT = np.random.default_rng(7).integers(-128, 128, (4, 64)).astype(np.int8)
 SCALES = np.random.default_rng(8).uniform(0.01, 0.2, (4, 2)).astype(np.float16)
+SWAPPED = np.dtype("i2").newbyteorder()
 ZEROS = np.random.default_rng(9).integers(-5, 5, (4, 2)).astype(np.int32)
 
 
@@ -339,7 +340,12 @@ class TestMultiAxis:
 class TestArithmetic:
     def test_memory_layouts_and_out(self) -> None:
         expected = by_hand(WEIGHT, SCALES, 3, [1, 32])
-        for q in (WEIGHT, np.asfortranarray(WEIGHT), WEIGHT.astype(">i2"), WEIGHT.astype(np.int64)):
+        for q in (
+            WEIGHT,
+            np.asfortranarray(WEIGHT),
+            WEIGHT.astype(SWAPPED),
+            WEIGHT.astype(np.int64),
+        ):
             out = np.empty(q.shape, np.float32, order="F")
             assert tq.dequantize_blockwise(q, SCALES, 3, out) is out
             assert np.array_equal(out, expected)
@@ -352,6 +358,7 @@ class TestArithmetic:
         ("arguments", "error", "message"),
         [
             (([1.5], [1]), TypeError, "q has dtype float64"),
+            ((np.zeros(1, np.dtype("f8").newbyteorder()), [1]), TypeError, "q has dtype float64"),
             (([1], [1], 0.5), TypeError, "zero_point has dtype float64"),
             (([1, 2], [1, 1, 1]), tq.QuantizationError, "do not divide shape"),
             (([1, 2], [np.inf]), tq.QuantizationError, "a scale is inf"),

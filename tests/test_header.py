@@ -297,6 +297,19 @@ class TestWhatIsRefused:
         with pytest.raises(tq.UnsupportedError, match="tensor 0 'f': inf cannot be written"):
             tq.c_header(content, tensors=["*"])
 
+    def test_half_precision(self) -> None:
+        """C has no such type: their bits are written, in which order they may lie in memory."""
+        halves = np.array([1.5, -2, 0.25], np.float16)
+        plain = constant(halves, name="plain")
+        fields = build.sparse_fields(3, ([0, 2, 2, 3], [0, 3, 1]), order=[0, 1])
+        sparse = constant(halves, name="sparse", fields=fields)
+        sparse.shape = (3, 4)
+        text = tq.c_header(build.one(plain, sparse), tensors=["*"])
+        bits = halves.view(np.uint16).tolist()
+        assert ", ".join(map(str, bits)) in text
+        dense = [bits[0], 0, 0, bits[1], 0, 0, 0, 0, 0, bits[2], 0, 0]
+        assert ", ".join(map(str, dense)) in text
+
     def test_complex_numbers(self) -> None:
         content = build.one(constant(np.array([1j], np.complex64), name="c"))
         with pytest.raises(tq.UnsupportedError, match="tensor 0 'c': C has no complex64"):

@@ -87,6 +87,15 @@ def test_constants(model_path: Path) -> None:
             assert one.flags.owndata or one.dtype == object
 
 
+def test_constants_are_in_the_machine_s_byte_order(model_path: Path) -> None:
+    interpreter = tq.Interpreter(model_path)
+    for tensor in interpreter.model.tensors:
+        if tensor.is_constant:
+            values = interpreter.get_tensor(tensor.index)
+            assert values.dtype.isnative
+            assert np.array_equal(values, tensor.stored if tensor.is_sparse else tensor.data)
+
+
 VALUED = [t for t in tq.TensorType if t.name not in ("STRING", "RESOURCE", "VARIANT", "BFLOAT16")]
 
 

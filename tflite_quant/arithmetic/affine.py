@@ -89,7 +89,7 @@ def dequantize(
     """
     values = np.asarray(q)
     if values.dtype.kind not in "iu":
-        raise TypeError(f"q has dtype {values.dtype}, expected an integer type")
+        raise TypeError(f"q has dtype {values.dtype.name}, expected an integer type")
     scales, zeros = _parameters(scale, zero_point, values.shape, axis)
     out = output(out, values, np.dtype(np.float32))
     source, target, scales, zeros = _arrange(values, out, scales, zeros, axis)
@@ -173,10 +173,10 @@ def quantize(
     """
     values = np.asarray(real)
     if values.dtype.kind not in "fiub":
-        raise TypeError(f"real has dtype {values.dtype}, expected real numbers")
+        raise TypeError(f"real has dtype {values.dtype.name}, expected real numbers")
     target_type = np.dtype(dtype)
     if target_type.kind not in "iu" or target_type.itemsize > 4:
-        raise TypeError(f"dtype is {target_type}, expected an integer type of at most 32 bits")
+        raise TypeError(f"dtype is {target_type.name}, expected an integer type of at most 32 bits")
     scales, zeros = _parameters(scale, zero_point, values.shape, axis)
     if not scales.all():
         raise QuantizationError("a scale is 0: no value but 0 can be quantized with it")
@@ -216,8 +216,8 @@ def _parameters(
     scales = as_float32(scale).reshape(-1)
     zeros = np.asarray(zero_point).reshape(-1)
     if zeros.size and zeros.dtype.kind not in "iu":
-        raise TypeError(f"zero_point has dtype {zeros.dtype}, expected an integer type")
-    if zeros.dtype == np.uint64 and (zeros > np.uint64(np.iinfo(np.int64).max)).any():
+        raise TypeError(f"zero_point has dtype {zeros.dtype.name}, expected an integer type")
+    if zeros.dtype.kind == "u" and (zeros > np.iinfo(np.int64).max).any():
         raise QuantizationError(f"zero point {zeros.max()} does not fit 64 bits with a sign")
     require_finite(scales)
     if not scales.size or zeros.size not in (1, scales.size):
@@ -259,11 +259,12 @@ def require_finite(scales: NDArray[np.float32]) -> None:
 
 
 def output(out: NDArray[Any] | None, values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Make the output, or check the one that was given."""
+    """Make the output, or check the one that was given, which may have any byte order."""
     if out is None:
         return np.empty(values.shape, dtype)
-    if not isinstance(out, np.ndarray) or out.dtype != dtype:
-        raise TypeError(f"out is {getattr(out, 'dtype', type(out).__name__)}, expected {dtype}")
+    found = out.dtype.name if isinstance(out, np.ndarray) else type(out).__name__
+    if found != dtype.name:
+        raise TypeError(f"out is {found}, expected {dtype.name}")
     if out.shape != values.shape:
         raise ValueError(f"out has shape {out.shape}, expected {values.shape}")
     if not out.flags.writeable:

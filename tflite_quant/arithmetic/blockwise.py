@@ -56,7 +56,7 @@ def dequantize_blockwise(
     """
     values = np.asarray(q)
     if values.dtype.kind not in "iu":
-        raise TypeError(f"q has dtype {values.dtype}, expected an integer type")
+        raise TypeError(f"q has dtype {values.dtype.name}, expected an integer type")
     scales = as_float32(scale)
     require_finite(scales)
     lengths = _block_lengths(values.shape, scales.shape)
@@ -92,7 +92,7 @@ def _block_zeros(zero_point: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:
     """Check zero points against the shape of the scales; one serves all."""
     zeros = np.asarray(zero_point)
     if zeros.dtype.kind not in "iu":
-        raise TypeError(f"zero_point has dtype {zeros.dtype}, expected an integer type")
+        raise TypeError(f"zero_point has dtype {zeros.dtype.name}, expected an integer type")
     if zeros.size == 1:
         return zeros.reshape((1,) * len(shape))
     if zeros.shape != shape:

@@ -294,9 +294,9 @@ def _constant(tensor: Tensor, name: str, prefix: str) -> Iterator[str]:
     values = tensor.data if tensor.is_sparse else tensor.stored
     c_type = _C_TYPES.get(values.dtype.str[1:])
     if c_type is None:
-        raise _UnwritableError(f"C has no {values.dtype}")
+        raise _UnwritableError(f"C has no {values.dtype.name}")
     if values.dtype.type is np.float16:
-        values = values.view("<u2")
+        values = values.view(np.dtype("u2").newbyteorder(values.dtype.byteorder))
     yield from _array(name, c_type, values.reshape(-1), prefix)
     match tensor.quantization:
         case PerTensor() as quantization:

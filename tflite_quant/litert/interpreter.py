@@ -157,8 +157,9 @@ class Interpreter:
         Returns
         -------
         ndarray
-            The stored values, in the tensor's shape; of a sparse tensor those that are stored. The
-            bits of 8-bit floats are given as int8, as LiteRT gives them.
+            The stored values, in the tensor's shape and the machine's byte order; of a sparse
+            tensor those that are stored. The bits of 8-bit floats are given as int8, as LiteRT
+            gives them.
 
         Raises
         ------
@@ -175,7 +176,8 @@ class Interpreter:
             )
         if tensor.type in _AS_INT8:
             return tensor.stored.view(np.int8).copy()
-        return (tensor.stored if tensor.is_sparse else tensor.data).copy()
+        values = tensor.stored if tensor.is_sparse else tensor.data
+        return values.astype(values.dtype.newbyteorder("="))
 
     def _tensor(self, index: int, subgraph_index: int) -> Tensor:
         if not 0 <= subgraph_index < self.num_subgraphs():
