@@ -13,7 +13,7 @@ from typing import Any
 import flatbuffers
 import numpy as np
 import tflite
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 Builder = Any
 """A `flatbuffers.Builder`; package flatbuffers has no types."""
@@ -28,7 +28,7 @@ TYPES = {
         "uint8", "uint16", "uint32", "uint64", "bool", "complex64", "complex128",
     )
 }  # fmt: skip
-"""The tensor type of each dtype that has one."""
+"""The tensor type of each dtype that has one; see `type_of`."""
 
 
 @dataclass
@@ -97,12 +97,17 @@ def constant(
     zeros = None if scale is None else zero_point
     return TensorSpec(
         shape=values.shape,
-        type=TYPES[little.dtype],
+        type=type_of(little.dtype),
         data=little,
         scale=scale,
         zero_point=zeros,
         **others,
     )
+
+
+def type_of(dtype: DTypeLike) -> int:
+    """Give the tensor type of a dtype of either byte order."""
+    return TYPES[np.dtype(dtype).newbyteorder("<")]
 
 
 def little_endian(values: NDArray[Any]) -> NDArray[Any]:

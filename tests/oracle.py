@@ -79,7 +79,7 @@ def run_operator(
 
 def dequantized(q: NDArray[Any], scale: Any, zero_point: Any, axis: int = 0) -> NDArray[np.float32]:
     """Dequantize with LiteRT's reference kernel."""
-    source = build.TensorSpec("q", q.shape, build.TYPES[q.dtype], None, scale, zero_point, axis)
+    source = build.TensorSpec("q", q.shape, build.type_of(q.dtype), None, scale, zero_point, axis)
     target = build.TensorSpec("r", q.shape, tflite.TensorType.FLOAT32)
     return run_operator(tflite.BuiltinOperator.DEQUANTIZE, source, target, q)
 
@@ -89,6 +89,6 @@ def quantized(
 ) -> NDArray[Any]:
     """Quantize with LiteRT's reference kernel."""
     source = build.TensorSpec("r", real.shape, tflite.TensorType.FLOAT32)
-    kind = build.TYPES[np.dtype(dtype)]
+    kind = build.type_of(dtype)
     target = build.TensorSpec("q", real.shape, kind, None, scale, zero_point, axis)
     return run_operator(tflite.BuiltinOperator.QUANTIZE, source, target, real)

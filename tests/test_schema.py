@@ -39,7 +39,7 @@ def test_layouts_are_what_the_generated_builders_write(layout: Layout) -> None:
             assert field.kind is not Kind.NUMBER
         else:
             assert field.kind is Kind.NUMBER
-            assert field.dtype == kind.lower()
+            assert field.dtype.name == kind.lower()
             assert field.default == float(default)
 
 

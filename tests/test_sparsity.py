@@ -166,7 +166,7 @@ def litert_densify(stored: Values, sparsity: Sparsity, shape: Sequence[int]) -> 
     The kernel checks next to nothing, and reads and writes where the numbers lead it: give it
     only what stays within the arrays.
     """
-    kind = build.TYPES[stored.dtype]
+    kind = build.type_of(stored.dtype)
     source = build.TensorSpec("s", shape, kind, stored, fields={"sparsity": writer(sparsity)})
     target = build.TensorSpec("d", shape, kind)
     operator = build.OperatorSpec(tflite.BuiltinOperator.DENSIFY, [0], [1])
