@@ -107,7 +107,7 @@ def constant(
 
 def type_of(dtype: DTypeLike) -> int:
     """Give the tensor type of a dtype of either byte order."""
-    return TYPES[np.dtype(dtype).newbyteorder("<")]
+    return int(TYPES[np.dtype(dtype).newbyteorder("<")])
 
 
 def little_endian(values: NDArray[Any]) -> NDArray[Any]:
