@@ -1,0 +1,115 @@
+"""Threads that share a model: each gets what one alone would get, whatever the others ask for.
+
+Without a global interpreter lock, an object with hidden state that all of them use shows it here:
+one `memoryview` of the file was found released now and then, since its count of exports is not kept
+for more than one thread.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+import tflite_quant as tq
+from conftest import ROOT
+from tests.comparison import is_same
+from tflite_quant.litert.analyzer import report
+
+THREADS = 8
+IS_FREE = not getattr(sys, "_is_gil_enabled", lambda: True)()
+ROUNDS = 25 if IS_FREE else 3
+"""How often a model is opened and asked: what threads do at the same time is a matter of chance."""
+
+FIXTURES = ("residual_int8", "blockwise_int4", "sparse_int8", "strings")
+
+
+def questions(model: tq.Model) -> list[Callable[[], object]]:
+    """Give questions whose answers can be compared, about all there is in a model."""
+    asked: list[Callable[[], object]] = [
+        model.get_tensor_details,
+        lambda: str(model.summary()),
+        lambda: str(tq.check(model)),
+        lambda: report(model),
+        lambda: tq.c_header(model, tensors=["*"]),
+        lambda: [repr(signature) for signature in model.signatures],
+        lambda: [(entry.name, entry.data) for entry in model.metadata],
+    ]
+    for tensor in model.tensors:
+        asked += [partial(_facts, tensor), partial(_data, tensor), partial(_real, tensor)]
+    asked += [partial(_operator, operator) for operator in model.operators]
+    return asked
+
+
+def _facts(tensor: tq.Tensor) -> object:
+    scheme = tensor.quantization
+    shapes = [tensor.shape, tensor.shape_signature]
+    scales = getattr(scheme, "scales", None)
+    return [tensor.name, tensor.type, *shapes, repr(tensor.buffer), repr(scheme), scales]
+
+
+def _data(tensor: tq.Tensor) -> object:
+    return [tensor.stored, tensor.data]
+
+
+def _real(tensor: tq.Tensor) -> object:
+    return tensor.dequantize()
+
+
+def _operator(operator: tq.Operator) -> object:
+    operands = [repr(operator.inputs), repr(operator.outputs), repr(operator.intermediates)]
+    options = [operator.options_name, dict(operator.options), operator.custom_options]
+    return [operator.name, operator.version, *operands, *options]
+
+
+def answer(ask: Callable[[], object]) -> object:
+    """Give what is answered, or which of our errors says why nothing is."""
+    try:
+        return ask()
+    except tq.TFLiteError as error:
+        return type(error), str(error)
+
+
+@pytest.mark.parametrize("name", FIXTURES)
+def test_all_get_the_same_answers(name: str) -> None:
+    path = ROOT / f"fixtures/{name}.tflite"
+    with tq.open(path) as alone:
+        expected = [answer(ask) for ask in questions(alone)]
+    before = sys.getswitchinterval()
+    # Where there is one lock for all threads, let it change hands as often as it can.
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(ROUNDS):
+            # Anew each time: what is made when it is first asked for is asked for by all at once.
+            with tq.open(path) as model:
+                assert differing(model, expected) == []
+    finally:
+        sys.setswitchinterval(before)
+
+
+def differing(model: tq.Model, expected: list[object]) -> list[object]:
+    """Let threads ask all questions at once; give the answers that are not the expected ones."""
+    barrier, wrong = threading.Barrier(THREADS), list[object]()
+
+    def ask_all(first: int) -> None:
+        barrier.wait()
+        try:
+            asked = questions(model)
+            # Each begins elsewhere, so that all kinds of questions are asked at one time.
+            for at in (*range(first, len(asked)), *range(first)):
+                found = answer(asked[at])
+                if not is_same(found, expected[at]):
+                    wrong.append(found)
+        except BaseException as error:
+            wrong.append(error)
+
+    step = max(1, len(expected) // THREADS)
+    threads = [threading.Thread(target=ask_all, args=(step * n,)) for n in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return wrong
