@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
@@ -19,10 +19,14 @@ from conftest import ROOT
 from tests.comparison import is_same
 from tflite_quant.litert.analyzer import report
 
+Questions = Callable[[tq.Model], list[Callable[[], object]]]
+
 THREADS = 8
 IS_FREE = not getattr(sys, "_is_gil_enabled", lambda: True)()
-ROUNDS = 25 if IS_FREE else 3
+ROUNDS = 3
 """How often a model is opened and asked: what threads do at the same time is a matter of chance."""
+READINGS = 40 if IS_FREE else 3
+"""The same for what takes little time."""
 
 FIXTURES = ("residual_int8", "blockwise_int4", "sparse_int8", "strings")
 
@@ -42,6 +46,13 @@ def questions(model: tq.Model) -> list[Callable[[], object]]:
         asked += [partial(_facts, tensor), partial(_data, tensor), partial(_real, tensor)]
     asked += [partial(_operator, operator) for operator in model.operators]
     return asked
+
+
+def reads(model: tq.Model) -> list[Callable[[], object]]:
+    """Give the questions that are answered with what lies in the file, and little work."""
+    asked: list[Callable[[], object]] = [partial(getattr, one, "data") for one in model.buffers]
+    asked += [partial(getattr, tensor, "name") for tensor in model.tensors]
+    return asked + [partial(getattr, operator, "custom_data") for operator in model.operators]
 
 
 def _facts(tensor: tq.Tensor) -> object:
@@ -73,33 +84,48 @@ def answer(ask: Callable[[], object]) -> object:
         return type(error), str(error)
 
 
+@pytest.fixture(autouse=True)
+def _often() -> Iterator[None]:
+    """Where there is one lock for all threads, let it change hands as often as it can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
 @pytest.mark.parametrize("name", FIXTURES)
 def test_all_get_the_same_answers(name: str) -> None:
     path = ROOT / f"fixtures/{name}.tflite"
     with tq.open(path) as alone:
         expected = [answer(ask) for ask in questions(alone)]
-    before = sys.getswitchinterval()
-    # Where there is one lock for all threads, let it change hands as often as it can.
-    sys.setswitchinterval(1e-6)
-    try:
-        for _ in range(ROUNDS):
-            # Anew each time: what is made when it is first asked for is asked for by all at once.
-            with tq.open(path) as model:
-                assert differing(model, expected) == []
-    finally:
-        sys.setswitchinterval(before)
+    for _ in range(ROUNDS):
+        # Anew each time: what is made when it is first asked for is asked for by all at once.
+        with tq.open(path) as model:
+            assert differing(model, questions, expected) == []
 
 
-def differing(model: tq.Model, expected: list[object]) -> list[object]:
+@pytest.mark.parametrize("name", FIXTURES)
+def test_all_get_the_same_bytes(name: str) -> None:
+    path = ROOT / f"fixtures/{name}.tflite"
+    with tq.open(path) as alone:
+        expected = [answer(ask) for ask in reads(alone)]
+    for _ in range(READINGS):
+        with tq.open(path) as model:
+            assert differing(model, reads, expected, times=10) == []
+
+
+def differing(
+    model: tq.Model, ask: Questions, expected: list[object], times: int = 1
+) -> list[object]:
     """Let threads ask all questions at once; give the answers that are not the expected ones."""
     barrier, wrong = threading.Barrier(THREADS), list[object]()
 
     def ask_all(first: int) -> None:
         barrier.wait()
         try:
-            asked = questions(model)
+            asked = ask(model)
             # Each begins elsewhere, so that all kinds of questions are asked at one time.
-            for at in (*range(first, len(asked)), *range(first)):
+            for at in (*range(first, len(asked)), *range(first)) * times:
                 found = answer(asked[at])
                 if not is_same(found, expected[at]):
                     wrong.append(found)
