@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
+import sys
 from typing import BinaryIO
 
 import numpy as np
@@ -80,6 +81,8 @@ _SMALL = 1 << 20
 def _load_path(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     with open(path, "rb", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
+        if size > sys.maxsize:
+            raise UnsupportedError(f"the file has {size:_} bytes, more than there are addresses")
         if size > _SMALL:
             # Some file systems cannot map files.
             with contextlib.suppress(OSError, ValueError):
