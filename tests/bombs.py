@@ -23,6 +23,7 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -594,9 +595,9 @@ class Sink(io.TextIOBase):
 
 
 class Answer(NamedTuple):
-    """What became of a question: the message if it was refused, and what was printed."""
+    """What became of a question: what was refused, by which message, and how much was printed."""
 
-    refusal: str | None = None
+    refused: Mapping[str, str] = MappingProxyType({})
     printed: int = 0
 
 
@@ -670,9 +671,8 @@ def things(model: tq.Model, refused: dict[str, str]) -> Iterator[Any]:
 
 
 def walked(path: str) -> Answer:
-    """Open and ask everything; the first refusal stands for all."""
-    refused = walk(tq.open(path))
-    return Answer(next((f"{name}: {text}" for name, text in refused.items()), None))
+    """Open and ask everything; each question is refused or answered."""
+    return Answer(walk(tq.open(path)))
 
 
 def details(path: str) -> object:
@@ -690,10 +690,10 @@ def run(*arguments: str) -> Callable[[str], Answer]:
         lines = errors.getvalue().splitlines()
         if status == 2:
             assert len(lines) == 1, lines[:3]
-            return Answer(lines[0], sink.size)
+            return Answer({"all": lines[0]}, sink.size)
         assert status == 0 or (status == 1 and arguments[0] == "check"), status
         assert not lines, lines[:3]
-        return Answer(None, sink.size)
+        return Answer(printed=sink.size)
 
     return ask_command
 
@@ -729,7 +729,7 @@ def ask(question: str, path: str) -> Answer:
     try:
         found = QUESTIONS[question](path)
     except tq.TFLiteError as error:
-        return Answer(str(error))
+        return Answer({"all": str(error)})
     return found if isinstance(found, Answer) else Answer()
 
 
@@ -787,7 +787,7 @@ def _rows(name: str, path: str, only_over: bool) -> None:
             megabytes = f"{peak / 1e6:7.1f}" if peak else "      ?"
             row = f"{name[:52]:52} {question:20} {seconds:7.2f} {megabytes} {mark}"
             print(row, outcome[:150], flush=True)
-        if question == "open" and outcome.startswith("refused"):
+        if question == "open" and outcome.startswith("refused:"):
             return
 
 
@@ -807,8 +807,9 @@ def _outcome(question: str, path: str) -> str:
         return f"FAILED: {type(error).__name__}: {error}"
     finally:
         signal.alarm(0)
-    if answer.refusal is not None:
-        return f"refused: {answer.refusal.removeprefix(f'{path}: ')}"
+    for what, message in answer.refused.items():
+        text = message.removeprefix("tflite-quant: ").removeprefix(f"{path}: ")
+        return f"refused: {text}" if what == "all" else f"refused {what}: {text}"
     return "answered" + (f", {answer.printed:_} characters" if answer.printed else "")
 
 
