@@ -662,11 +662,12 @@ DROPPED = {
 """What users ask of one object after another: it may be large each time."""
 
 
-def walk(model: tq.Model) -> dict[str, str]:
+def walk(model: tq.Model, with_values: bool = True) -> dict[str, str]:
     """Ask everything of every object, and give the first refusal of each question.
 
     What is kept is kept until the end, so that it is counted.
     """
+    dropped = DROPPED if with_values else {}
     refused: dict[str, str] = {}
     kept: list[object] = []
 
@@ -682,7 +683,7 @@ def walk(model: tq.Model) -> dict[str, str]:
     for thing in things(model, refused):
         for name in KEPT[type(thing)]:
             ask_one(thing, name, True)
-        for name in (*DROPPED.get(type(thing), ()), "__repr__"):
+        for name in (*dropped.get(type(thing), ()), "__repr__"):
             ask_one(thing, name, False)
     for name in ("version", "description", "inputs", "outputs", "__repr__"):
         ask_one(model, name, True)

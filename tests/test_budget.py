@@ -13,7 +13,7 @@ import pytest
 import tflite
 
 import tflite_quant as tq
-from tests import bombs, build
+from tests import bombs, build, growth
 from tests.build import OperatorSpec, SubgraphSpec, TensorSpec
 from tests.work import TooMuch, measured
 
@@ -37,7 +37,16 @@ LARGER = (
 """Those of which a larger one is tried, too."""
 
 
-def failures(name: str, path: Path) -> list[str]:
+PRODUCTS = {
+    "strings under many shapes": 900,
+    "values under many names": 700,
+    "operators that share weights": 550,
+    "tensors that share scales": 600,
+}
+"""Models in which things are shared by their index, and how many make 80 kB."""
+
+
+def failures(path: Path, twice: bytes) -> list[str]:
     """Ask all questions, and say which were neither answered nor refused as they should be."""
     size, found = path.stat().st_size, []
     answers: dict[str, bombs.Answer] = {}
@@ -51,7 +60,7 @@ def failures(name: str, path: Path) -> list[str]:
         except (TooMuch, Exception) as error:
             found.append(f"{question}: {type(error).__name__}: {error}")
             continue
-        found += nameless(name, question, answers[question], path)
+        found += nameless(question, answers[question], path, twice)
         if question == "open" and answers[question].refused:
             # All that follows begins with opening; one command says whether it says so in a line.
             assert bombs.ask("show", str(path)).refused
@@ -59,7 +68,7 @@ def failures(name: str, path: Path) -> list[str]:
     return found
 
 
-def nameless(name: str, question: str, answer: bombs.Answer, path: Path) -> list[str]:
+def nameless(question: str, answer: bombs.Answer, path: Path, twice: bytes) -> list[str]:
     """Give refusals that do not say how large it would have been, and what the limit is.
 
     What the same file with two uses in place of thousands refuses, too, has another reason.
@@ -68,7 +77,7 @@ def nameless(name: str, question: str, answer: bombs.Answer, path: Path) -> list
     if not silent:
         return []
     twin = path.with_name("twin.tflite")
-    twin.write_bytes(bombs.BOMBS[name].write(200, 2))
+    twin.write_bytes(twice)
     honest = bombs.ask(question, str(twin)).refused
     return [
         f"{question}, {what}: no two sizes in {text[:300]!r}"
@@ -81,14 +90,22 @@ def nameless(name: str, question: str, answer: bombs.Answer, path: Path) -> list
 def test_one_thing_named_thousands_of_times(name: str, tmp_path: Path) -> None:
     path = tmp_path / "bomb.tflite"
     path.write_bytes(bombs.BOMBS[name].write(80_000, None))
-    assert not failures(name, path)
+    assert not failures(path, bombs.BOMBS[name].write(200, 2))
 
 
 @pytest.mark.parametrize("name", LARGER)
 def test_larger_ones(name: str, tmp_path: Path) -> None:
     path = tmp_path / "bomb.tflite"
     path.write_bytes(bombs.BOMBS[name].write(400_000, None))
-    assert not failures(name, path)
+    assert not failures(path, bombs.BOMBS[name].write(200, 2))
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_many_things_that_are_shared_by_many(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "bomb.tflite"
+    path.write_bytes(growth.MODELS[name](PRODUCTS[name]))
+    assert 60_000 < path.stat().st_size < 130_000
+    assert not failures(path, growth.MODELS[name](2))
 
 
 @pytest.mark.parametrize("name", bombs.BOMBS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import gc
+import os
 import sys
 import tracemalloc
 from collections.abc import Callable
@@ -31,8 +31,14 @@ class Work(NamedTuple):
     peak: int
 
 
+_RICH = f"{os.sep}rich{os.sep}"
+
+
 def calls(function: Callable[[], Any], limit: int | None = None, peak: int | None = None) -> int:
     """Call a function, and count the calls of Python and C functions that it makes.
+
+    Those that package `rich` makes are not counted where there is no limit: they are thousands for
+    each row of a table, and would hide all others.
 
     Parameters
     ----------
@@ -44,8 +50,10 @@ def calls(function: Callable[[], Any], limit: int | None = None, peak: int | Non
     """
     count = 0
 
-    def profile(_frame: FrameType, event: str, _argument: Any) -> None:
+    def profile(frame: FrameType, event: str, _argument: Any) -> None:
         nonlocal count
+        if limit is None and _RICH in frame.f_code.co_filename:
+            return
         count += event in ("call", "c_call")
         if limit is not None and count > limit:
             raise TooMuch(f"more than {limit:_} calls")
@@ -65,7 +73,6 @@ def measured(
     function: Callable[[], Any], limit: int | None = None, peak: int | None = None
 ) -> Work:
     """Count calls and bytes at once; where a limit is passed, `TooMuch` says which."""
-    gc.collect()
     tracemalloc.start()
     try:
         count = calls(function, limit, peak)
