@@ -38,7 +38,7 @@ LARGER = (
 
 
 PRODUCTS = {
-    "strings under many shapes": 900,
+    "strings under many shapes": 500,
     "values under many names": 700,
     "operators that share weights": 550,
     "tensors that share scales": 600,
