@@ -1,4 +1,4 @@
-"""Measure this library beside its peers: `python -m benchmarks [--json FILE] [MODEL ...]`.
+"""Measure this library beside its peers: `python -m benchmarks [--only NAME] [MODEL ...]`.
 
 Every ratio is between medians of one run, its sides taken in turn. Needs the extra `test` and the
 dependency group `benchmarks`.
@@ -10,7 +10,7 @@ import argparse
 import datetime
 import json
 import platform
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 import tflite_quant as tq
-from benchmarks import dequantize, details, opening, processes
+from benchmarks import details, objects, opening, processes
 
 
 class Section(NamedTuple):
@@ -37,6 +37,13 @@ def main() -> None:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
     parser.add_argument("models", nargs="*", type=Path, metavar="MODEL", help="further models")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers to a file")
+    parser.add_argument(
+        "--only",
+        action="append",
+        choices=list(SECTIONS),
+        metavar="NAME",
+        help=f"measure this section only, more if given again: {', '.join(SECTIONS)}",
+    )
     options = parser.parse_args()
     about = {
         "date": datetime.date.today().isoformat(),
@@ -47,27 +54,50 @@ def main() -> None:
     console = Console()
     console.print(", ".join(f"{name} {value}" for name, value in about.items()))
     done = []
-    for section in sections(options.models or [Path("fixtures/residual_int8.tflite")]):
-        console.print(drawn(section))
-        done.append(section)
+    models = options.models or [Path("fixtures/residual_int8.tflite")]
+    for name in options.only or SECTIONS:
+        for section in SECTIONS[name](models):
+            console.print(drawn(section))
+            done.append(section)
     if options.json is not None:
         data = about | {section.title: dict(section.rows) for section in done}
         options.json.write_text(json.dumps(data, indent=1), encoding="utf-8")
 
 
-def sections(models: list[Path]) -> Iterator[Section]:
-    """Measure, section by section."""
+def tensor_details(models: list[Path]) -> Iterator[Section]:
+    """Measure what stands for LiteRT's interpreter and analyzer."""
     with details.made() as made:
         paths = [*models, *made]
         rows = [(label(path), compared(details.measured(path))) for path in paths]
         yield Section("open and all tensor details", rows)
         rows = [(label(path), compared(details.measured_analyzer(path))) for path in paths]
         yield Section("the analyzer's report", rows)
-    yield Section("growth", list(growth()))
-    yield Section("open a huge file", list(huge()))
-    yield Section("dequantize 8 Mi values", list(many_values()))
-    yield Section("dequantize few values", list(few_values()))
-    yield Section("processes", list(whole(models[0])))
+
+
+def objects_asked(_: list[Path]) -> Iterator[Section]:
+    """Measure what users ask of objects, a column for each of the made models."""
+    ratios: dict[str, dict[str, float]] = {}
+    times: dict[str, dict[str, float]] = {}
+    with details.made(objects.LAYERS) as made:
+        for path in made:
+            count = f"{len(tq.open(path).tensors):_}"
+            for words, ours, other in objects.measured(path):
+                ratios.setdefault(words, {})[count] = ours / other
+                times.setdefault(words.partition(" / ")[0], {})[f"{count} ms"] = ours
+    yield Section("objects, by tensors", list(ratios.items()))
+    yield Section("objects, by tensors: our times", list(times.items()))
+
+
+SECTIONS: dict[str, Callable[[list[Path]], Iterable[Section]]] = {
+    "details": tensor_details,
+    "objects": objects_asked,
+    "growth": lambda _: [Section("growth", list(growth()))],
+    "huge": lambda _: [Section("open a huge file", list(huge()))],
+    "many": lambda _: [Section("dequantize 8 Mi values", list(many_values()))],
+    "few": lambda _: [Section("dequantize few values", list(few_values()))],
+    "processes": lambda models: [Section("processes", list(whole(models[0])))],
+}
+"""What measures which tables, by the name that `--only` takes."""
 
 
 def label(path: Path) -> str:
@@ -96,6 +126,8 @@ def huge() -> Iterator[tuple[str, dict[str, float]]]:
 
 def many_values() -> Iterator[tuple[str, dict[str, float]]]:
     """Measure all ways of being quantized."""
+    from benchmarks import dequantize  # noqa: PLC0415  # other sections do without its peers
+
     for case in dequantize.cases():
         m = dequantize.measured(case)
         row = {
@@ -110,6 +142,8 @@ def many_values() -> Iterator[tuple[str, dict[str, float]]]:
 
 def few_values() -> Iterator[tuple[str, dict[str, float]]]:
     """Measure calls for few values."""
+    from benchmarks import dequantize  # noqa: PLC0415  # other sections do without its peers
+
     for side in (10, 100):
         for axis in (None, 0, 1):
             m = dequantize.few((side, side), axis)

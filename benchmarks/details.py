@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,11 @@ LAYERS = (3, 56, 143, 3333)
 
 
 @contextlib.contextmanager
-def made() -> Iterator[list[Path]]:
-    """Make models of many layers in a folder that goes away again."""
+def made(counts: Sequence[int] = LAYERS) -> Iterator[list[Path]]:
+    """Make models of so many layers in a folder that goes away again."""
     with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder, f"{count}_layers.tflite") for count in LAYERS]
-        for path, count in zip(paths, LAYERS, strict=True):
+        paths = [Path(folder, f"{count}_layers.tflite") for count in counts]
+        for path, count in zip(paths, counts, strict=True):
             path.write_bytes(layers(count))
         yield paths
 
@@ -95,20 +95,39 @@ def array(values: Any, dtype: type) -> Any:
 
 
 def layers(count: int) -> bytes:
-    """Build a model of fully connected layers: of each a kernel, a bias and an output."""
-    weight, bias = np.ones((8, 4), np.int8), np.zeros(8, np.int32)
-    scales, zeros = np.linspace(0.01, 0.02, 8), np.zeros(8)
-    tensors = [build.TensorSpec("input", (1, 8), scale=0.1, zero_point=0)]
+    """Build a model of fully connected layers: of each a kernel, a bias and an output.
+
+    It is one that LiteRT runs, and nothing is wrong in it: the time of `check` is that of looking,
+    not that of reporting.
+    """
+    weight = np.random.default_rng(3).integers(-100, 101, (8, 8)).astype(np.int8)
+    weight[:, 0] = 127
+    bias = np.arange(8, dtype=np.int32)
+    scales, zeros = np.linspace(0.01, 0.02, 8, dtype=np.float32), np.zeros(8)
+    tensors = [build.TensorSpec("input", (1, 8), scale=0.1, zero_point=3)]
     operators = []
+    code = tflite.BuiltinOperator.FULLY_CONNECTED
     for layer in range(count):
         first = len(tensors)
         tensors += [
             build.constant(weight, scales, zeros, name=f"layer_{layer}/kernel"),
-            build.constant(bias, scales, zeros, name=f"layer_{layer}/bias"),
+            build.constant(bias, np.float32(0.1) * scales, zeros, name=f"layer_{layer}/bias"),
             build.TensorSpec(f"layer_{layer}/output", (1, 8), scale=0.1, zero_point=3),
         ]
         inputs = [first - 1, first, first + 1]
-        code = tflite.BuiltinOperator.FULLY_CONNECTED
-        operators.append(build.OperatorSpec(code, inputs, [first + 2], version=5))
+        operators.append(build.OperatorSpec(code, inputs, [first + 2], version=5, fields=TOLD))
     graph = build.SubgraphSpec(tensors, [0], [len(tensors) - 1], operators, "main")
     return build.model(graph)
+
+
+TOLD = {
+    "builtin_options_type": tflite.BuiltinOptions.FullyConnectedOptions,
+    "builtin_options": lambda b: build.table(
+        b,
+        "FullyConnectedOptions",
+        fused_activation_function=tflite.ActivationFunctionType.RELU,
+        keep_num_dims=True,
+        asymmetric_quantize_inputs=True,
+    ),
+}
+"""Some options, in a table of each operator's own."""
