@@ -163,9 +163,11 @@ class TestOtherSeverities:
 
     def test_values_that_are_nearly_quantized_alike(self) -> None:
         """Kernels that compare scales refuse the smallest difference; others refuse nothing."""
+        for scale in (0.5, 512.0):
+            near = np.nextafter(np.float32(scale), np.float32(0))
+            x, y = replace(faults.X, scale=scale), replace(faults.SAME, scale=near)
+            assert found(faults.unary("SQUEEZE", y, x), "TQ206") == []
         near = np.nextafter(np.float32(0.5), np.float32(1))
-        moved = faults.unary("SQUEEZE", replace(faults.SAME, scale=near))
-        assert found(moved, "TQ206") == []
         checked = faults.unary("MIRROR_PAD", replace(faults.SAME, scale=near))
         assert str(self.one(checked, "TQ206").severity) == "error"
 
