@@ -257,9 +257,11 @@ class TestOtherSeverities:
         w = replace(faults.W, scale=None, zero_point=None, details=details)
         assert found(faults.dense(w=w), "TQ101") == []
 
-    def test_a_hard_swish_without_a_scale(self) -> None:
+    def test_the_scales_of_a_hard_swish(self) -> None:
         y = replace(faults.SAME, scale=None, zero_point=None)
         assert [one.id for one in tq.check(faults.unary("HARD_SWISH", y))] == ["TQ101"]
+        finding = self.one(faults.unary("HARD_SWISH", replace(y, scale=0.5 / 256)), "TQ212")
+        assert finding.found == "an input scale 256 times the output scale"
 
     def test_constants_that_operators_share(self) -> None:
         """They are looked at once."""
