@@ -157,6 +157,7 @@ def lstm(
     cell: float = 2.0**-11,
     name: str = "UNIDIRECTIONAL_SEQUENCE_LSTM",
     inputs: Mapping[int, TensorSpec] | None = None,
+    intermediates: int = 5,
     **changes: Any,
 ) -> bytes:
     """Build an integer LSTM of four inputs and two units.
@@ -169,6 +170,8 @@ def lstm(
         That of the operator, of which there are two.
     inputs : mapping of int to TensorSpec, optional
         Optional inputs, by their index.
+    intermediates : int
+        How many of the five the operator has.
     **changes
         Of the first bias.
     """
@@ -193,7 +196,8 @@ def lstm(
         tensors.append(tensor)
     table = "LSTMOptions" if name == "LSTM" else "UnidirectionalSequenceLSTMOptions"
     one = OperatorSpec(
-        getattr(OPERATORS, name), indices, [20], version=2, intermediates=list(range(15, 20)),
+        getattr(OPERATORS, name), indices, [20], version=2,
+        intermediates=list(range(15, 15 + intermediates)),
         fields=options(table, fused_activation_function=4),
     )  # fmt: skip
     return build.model(SubgraphSpec(tensors, [0], [20], [one], "main"))

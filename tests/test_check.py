@@ -157,6 +157,36 @@ class TestOtherSeverities:
         x, y = replace(faults.X, **several), replace(faults.SAME, **several)
         findings = found(faults.unary("SQUEEZE", y, x), "TQ202")
         assert [str(one.severity) for one in findings] == ["warning", "warning"]
+        assert found(faults.unary("SQUEEZE", y, x), "TQ206") == []
+        for changes in ({"scale": [0.5, 0.5, 0.5, 0.25]}, {"zero_point": [0, 0, 0, 1]}):
+            assert len(found(faults.unary("SQUEEZE", replace(y, **changes), x), "TQ206")) == 1
+
+    def test_values_that_are_nearly_quantized_alike(self) -> None:
+        """Kernels that compare scales refuse the smallest difference; others refuse nothing."""
+        for scale in (0.5, 512.0):
+            near = np.nextafter(np.float32(scale), np.float32(0))
+            x, y = replace(faults.X, scale=scale), replace(faults.SAME, scale=near)
+            assert found(faults.unary("SQUEEZE", y, x), "TQ206") == []
+        near = np.nextafter(np.float32(0.5), np.float32(1))
+        checked = faults.unary("MIRROR_PAD", replace(faults.SAME, scale=near))
+        assert str(self.one(checked, "TQ206").severity) == "error"
+
+    def test_operands_that_are_not_moved(self) -> None:
+        axis = build.constant(np.array([0], np.int32), name="axis")
+        y = replace(faults.SAME, shape=(1, 1, 4))
+        model = faults.operator("EXPAND_DIMS", [faults.X, axis], [y])
+        assert tq.check(model).findings == ()
+        blocks = replace(faults.X, scale=None, zero_point=None, details=build.blockwise(2))
+        assert found(faults.unary("SQUEEZE", faults.SAME, blocks), "TQ206") == []
+
+    def test_scales_that_only_some_operators_need(self) -> None:
+        x = replace(faults.X, scale=None, zero_point=None)
+        truth = TensorSpec("y", (1, 4), faults.TYPES.BOOL)
+        findings = found(faults.operator("EQUAL", [x, faults.X], [truth], 2), "TQ101")
+        assert [one.found for one in findings] == ["input 0 of type INT8 without a scale"]
+        index = TensorSpec("y", (1,), faults.TYPES.INT32)
+        axis = build.constant(np.array([1], np.int32), name="axis")
+        assert found(faults.operator("ARG_MAX", [x, axis], [index], 2), "TQ101") == []
 
     def test_one_zero_point_of_weights_that_the_kernel_subtracts(self) -> None:
         model = faults.dense(w=replace(faults.W1, zero_point=1), b=faults.B1)
@@ -182,9 +212,11 @@ class TestOtherSeverities:
             return faults.operator("PADV2", [faults.X, pads, value], [faults.SAME], 2)
 
         assert found(padded(value), "TQ206") == []
-        models = [padded(replace(value, scale=0.25)), padded(replace(value, zero_point=2))]
-        assert [str(self.one(model, "TQ206").severity) for model in models] == ["error"] * 2
-        assert refusal.runs([padded(value), *models]) == [True, False, False]
+        near = np.nextafter(np.float32(0.5), np.float32(1))
+        changes: list[dict[str, Any]] = [{"scale": 0.25}, {"scale": near}, {"zero_point": 2}]
+        models = [padded(replace(value, **change)) for change in changes]
+        assert [str(self.one(model, "TQ206").severity) for model in models] == ["error"] * 3
+        assert refusal.runs([padded(value), *models]) == [True, False, False, False]
 
     def test_a_type_or_scale_that_the_kernel_does_not_check(self) -> None:
         narrow = faults.unary("TANH", replace(faults.SAME, scale=1 / 256, zero_point=0))
@@ -198,8 +230,13 @@ class TestOtherSeverities:
         assert tq.check(faults.dense(w=w, b=b, y=replace(faults.Y, shape=(1, 1)))).findings == ()
 
     def test_weights_without_the_axis_of_the_channels(self) -> None:
-        model = faults.operator("DEPTHWISE_CONV_2D", [faults.X, faults.W1, faults.B1], [faults.Y])
+        w = replace(faults.W1, shape=(1, 2, 4))
+        model = faults.operator("DEPTHWISE_CONV_2D", [faults.X, w, faults.B1], [faults.Y])
         assert found(model, "TQ202") + found(model, "TQ203") == []
+
+    def test_two_scales_along_another_axis(self) -> None:
+        finding = self.one(faults.dense(w=replace(faults.W, axis=1)), "TQ203")
+        assert (finding.found, finding.expected) == ("2 scales along axis 1", "axis 0")
 
     def test_two_scales_where_one_is_specified(self) -> None:
         y = replace(faults.Y, scale=[1.0, 0.5], zero_point=[0, 0], axis=1)
@@ -220,9 +257,11 @@ class TestOtherSeverities:
         w = replace(faults.W, scale=None, zero_point=None, details=details)
         assert found(faults.dense(w=w), "TQ101") == []
 
-    def test_a_hard_swish_without_a_scale(self) -> None:
+    def test_the_scales_of_a_hard_swish(self) -> None:
         y = replace(faults.SAME, scale=None, zero_point=None)
         assert [one.id for one in tq.check(faults.unary("HARD_SWISH", y))] == ["TQ101"]
+        finding = self.one(faults.unary("HARD_SWISH", replace(y, scale=0.5 / 256)), "TQ212")
+        assert finding.found == "an input scale 256 times the output scale"
 
     def test_constants_that_operators_share(self) -> None:
         """They are looked at once."""
@@ -239,16 +278,23 @@ class TestOtherSeverities:
         assert [one.id for one in tq.check(model)] == ["TQ502", "TQ501"]
 
     def test_a_bias_without_a_scale(self) -> None:
-        model = faults.dense(b=replace(faults.B, scale=None, zero_point=None))
-        assert self.one(model, "TQ207").found == "no scale"
+        finding = self.one(faults.dense(b=replace(faults.B, scale=None, zero_point=None)), "TQ207")
+        assert (finding.found, str(finding.severity)) == ("no scale", "warning")
 
     def test_a_bias_whose_scale_is_off_in_one_channel(self) -> None:
         model = faults.dense(b=replace(faults.B, scale=[0.125, 0.0625 * 1.001]))
         finding = self.one(model, "TQ207")
         assert "of channel 1" in finding.found
         assert str(finding.severity) == "warning"
-        for w, b in ((faults.W, faults.B1), (faults.W1, faults.B)):
-            assert "of channel 1" in self.one(faults.dense(w=w, b=b), "TQ207").found
+        one, many = "scale 0.125 of channel 1", "scale 0.0625 of channel 1"
+        for w, b, text in ((faults.W, faults.B1, one), (faults.W1, faults.B, many)):
+            finding = self.one(faults.dense(w=w, b=b), "TQ207")
+            assert finding.found == text
+            assert finding.expected.startswith("0.0625," if w is faults.W else "0.125,")
+
+    def test_a_bias_of_another_count_of_scales(self) -> None:
+        b = replace(faults.B, scale=[0.5] * 3, zero_point=[0] * 3)
+        assert [one.id for one in tq.check(faults.dense(b=b))] == ["TQ103"]
 
     def test_a_bias_whose_scale_only_some_kernels_refuse(self) -> None:
         """FULLY_CONNECTED compares the difference with the scale of its output."""
@@ -307,6 +353,9 @@ class TestOtherSeverities:
         wrong = replace(bias, scale=0.5 * 0.02)
         finding = self.one(faults.lstm(inputs={16: weights, 17: wrong}), "TQ207")
         assert finding.expected.startswith("0.005, the product")
+        assert found(faults.lstm(inputs={17: bias}), "TQ207") == []
+        fewer = faults.lstm(inputs={16: weights, 17: bias}, intermediates=4)
+        assert found(fewer, "TQ207") == []
 
         factors = build.constant(np.full(2, 20000, np.int16), 0.5, 0, name="normalization")
         findings = found(faults.lstm(inputs=dict.fromkeys(range(20, 24), factors)), "TQ207")
@@ -567,6 +616,7 @@ class TestQuantize:
         wrong = self.spec("INT16", zero_point=7)
         assert self.findings(wrong, self.spec("INT16")) == [("TQ204", "error")]
         assert self.findings(wrong, self.spec("INT8")) == [("TQ204", "warning")]
+        assert self.findings(self.spec("FLOAT32", None, None), wrong) == [("TQ204", "warning")]
 
 
 class TestNotSpecified:
