@@ -211,6 +211,20 @@ def test_a_tensor_that_is_both_input_and_output() -> None:
     assert ends == ["Input 0: x", "Output 0: y", "Output 1: x"]
 
 
+def test_integers_are_written_with_the_suffix_that_they_need() -> None:
+    bounds = [-(2**63), -(2**31) - 1, -(2**31), 1 - 2**31, 2**31 - 1, 2**31, 2**63 - 1]
+    specs = [
+        constant(np.array(bounds), name="i"),
+        constant(np.array([2**63 - 1, 2**63, 2**64 - 1], np.uint64), name="u"),
+    ]
+    text = tq.c_header(build.one(*specs), prefix="n", tensors=["*"])
+    assert re.findall(r"^  (.*),$", text, re.MULTILINE) == [
+        "(-9223372036854775807LL - 1), -2147483649LL, (-2147483647 - 1), -2147483647, "
+        "2147483647, 2147483648LL, 9223372036854775807LL",
+        "9223372036854775807LL, 9223372036854775808ULL, 18446744073709551615ULL",
+    ]
+
+
 def test_constants() -> None:
     """Float16 as bits; zero points only where there are several scales and one is not zero."""
     codes = np.arange(20, dtype=np.int8).reshape(10, 2)
