@@ -225,6 +225,16 @@ def test_integers_are_written_with_the_suffix_that_they_need() -> None:
     ]
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_floats_read_back_to_the_same_bits(dtype: Any) -> None:
+    r = np.random.default_rng(7)
+    values = np.exp(r.uniform(-80, 80, 500)).astype(dtype)
+    text = tq.c_header(build.one(constant(values, name="v")), prefix="n", tensors=["*"])
+    written = ", ".join(re.findall(r"^  (.*),$", text, re.MULTILINE)).split(", ")
+    assert all(number.endswith("f") is (dtype is np.float32) for number in written)
+    assert np.array([number.rstrip("f") for number in written], dtype).tolist() == values.tolist()
+
+
 def test_constants() -> None:
     """Float16 as bits; zero points only where there are several scales and one is not zero."""
     codes = np.arange(20, dtype=np.int8).reshape(10, 2)
