@@ -14,8 +14,8 @@ import tflite
 from numpy.typing import NDArray
 
 import tflite_quant as tq
-from tests import faults, oracle
-from tests.build import TensorSpec, constant
+from tests import build, faults, oracle
+from tests.build import OperatorSpec, SubgraphSpec, TensorSpec, constant
 from tests.compiler import compiled
 from tflite_quant.firmware.fixedpoint import Multiplier, Requantization
 
@@ -357,6 +357,7 @@ def test_products(kind: int, seed: int) -> None:
     options = faults.options("MulOptions", fused_activation_function=seed % 4)
     content = faults.operator("MUL", specs, [y], 4, **options)
     found = requantization(content)
+    assert found.left_shift == 0
     product = wide(inputs[0], found.offsets["input1"]) * wide(inputs[1], found.offsets["input2"])
     ours = finished(times(product, found.multipliers["output"]), found, inputs[0].dtype)
     assert np.array_equal(ours, run(content, dict(enumerate(inputs))))
@@ -482,6 +483,12 @@ class TestWhatIsRefused:
     def test_an_input_that_is_not_there(self) -> None:
         with pytest.raises(tq.UnsupportedError, match="ADD has no input 1"):
             requantization(faults.operator("ADD", [faults.X], [faults.SAME]))
+
+    @pytest.mark.parametrize("outputs", [[], [-1]])
+    def test_an_output_that_is_not_there(self, outputs: list[int]) -> None:
+        step = OperatorSpec(faults.OPERATORS.RELU, [0], outputs)
+        with pytest.raises(tq.UnsupportedError, match="RELU has no output"):
+            requantization(build.model(SubgraphSpec([faults.X], [0], [], [step])))
 
     def test_weights_along_another_axis(self) -> None:
         content = faults.FAULTS["TQ203"].bad

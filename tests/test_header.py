@@ -211,6 +211,30 @@ def test_a_tensor_that_is_both_input_and_output() -> None:
     assert ends == ["Input 0: x", "Output 0: y", "Output 1: x"]
 
 
+def test_integers_are_written_with_the_suffix_that_they_need() -> None:
+    bounds = [-(2**63), -(2**31) - 1, -(2**31), 1 - 2**31, 2**31 - 1, 2**31, 2**63 - 1]
+    specs = [
+        constant(np.array(bounds), name="i"),
+        constant(np.array([2**63 - 1, 2**63, 2**64 - 1], np.uint64), name="u"),
+    ]
+    text = tq.c_header(build.one(*specs), prefix="n", tensors=["*"])
+    assert re.findall(r"^  (.*),$", text, re.MULTILINE) == [
+        "(-9223372036854775807LL - 1), -2147483649LL, (-2147483647 - 1), -2147483647, "
+        "2147483647, 2147483648LL, 9223372036854775807LL",
+        "9223372036854775807LL, 9223372036854775808ULL, 18446744073709551615ULL",
+    ]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_floats_read_back_to_the_same_bits(dtype: Any) -> None:
+    r = np.random.default_rng(7)
+    values = np.exp(r.uniform(-80, 80, 500)).astype(dtype)
+    text = tq.c_header(build.one(constant(values, name="v")), prefix="n", tensors=["*"])
+    written = ", ".join(re.findall(r"^  (.*),$", text, re.MULTILINE)).split(", ")
+    assert all(number.endswith("f") is (dtype is np.float32) for number in written)
+    assert np.array([number.rstrip("f") for number in written], dtype).tolist() == values.tolist()
+
+
 def test_constants() -> None:
     """Float16 as bits; zero points only where there are several scales and one is not zero."""
     codes = np.arange(20, dtype=np.int8).reshape(10, 2)
