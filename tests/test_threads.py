@@ -117,7 +117,7 @@ def test_all_get_the_same_bytes(name: str) -> None:
 def test_all_get_the_same_objects() -> None:
     """Not some that another thread made at the same time: they are looked up by what they are."""
     path = ROOT / "fixtures/residual_int8.tflite"
-    for _ in range(10 * READINGS):
+    for _ in range(30):
         with tq.open(path) as model:
             parts = together(lambda _, model=model: objects(model))  # type: ignore[misc]
             assert len({id(part) for part in parts}) == len(parts) / THREADS
