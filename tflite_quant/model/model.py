@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from functools import cached_property
 from itertools import pairwise
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,6 +25,7 @@ from ..format.schema import IDENTIFIER
 from ..format.source import Source, load, require_identifier
 from ..format.tables import Structure, read_structure
 from .buffer import Buffer
+from .once import cached_property
 from .operator import Operator
 from .subgraph import Subgraph, counted
 from .tensor import Tensor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping
-from functools import cached_property, partial
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from ..format.flexbuffer import read_map
 from ..format.operator_options import Options, options_of
 from ..format.schema import builtin_operator_name
 from ..format.tables import OperatorCode, Structure
+from .once import cached_property
 from .tensor import Tensor
 
 if TYPE_CHECKING:

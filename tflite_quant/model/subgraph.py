@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 
 from ..format.tables import Structure
+from .once import cached_property
 from .operator import Operator, make_operators
 from .tensor import Tensor, make_tensors
 

@@ -7,7 +7,6 @@ Values go through three hands: as they are *stored* in the buffer, as *data* in 
 from __future__ import annotations
 
 import math
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from ..format.sparsity import Sparsity, densify, sparsity_of
 from ..format.tables import BLOCKWISE, CUSTOM, Structure
 from .block_quantization import Blockwise, MultiAxis
 from .buffer import Buffer, ExternalBuffer
+from .once import cached_property
 from .quantization import (
     Custom,
     NotQuantized,
