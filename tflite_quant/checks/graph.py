@@ -18,14 +18,20 @@ from .tensors import finding
 def graph_findings(model: Model) -> Iterator[Finding]:
     """Find dead tensors and float islands in each subgraph."""
     named = {tensor for signature in model.signatures for tensor in _in_signature(signature)}
-    fixed = walk(model).fixed
     for subgraph in model.subgraphs:
         yield from _dead(subgraph, named)
+    mixed = [subgraph for subgraph in model.subgraphs if _may_have_islands(subgraph)]
+    fixed = walk(model).fixed if mixed else set()
+    for subgraph in mixed:
         yield from _islands(subgraph, fixed)
 
 
 def _in_signature(signature: Signature) -> tuple[Tensor, ...]:
     return (*signature.inputs.values(), *signature.outputs.values())
+
+
+def _may_have_islands(subgraph: Subgraph) -> bool:
+    return {operator.name for operator in subgraph.operators} >= {"DEQUANTIZE", "QUANTIZE"}
 
 
 def _dead(subgraph: Subgraph, named: set[Tensor]) -> Iterator[Finding]:

@@ -22,6 +22,10 @@ from .findings import KINDS, Finding, Named, Severity, counted
 
 _SMALLEST = np.finfo(np.float32).tiny
 
+_AXIS_OF_BIAS = (
+    "LiteRT refuses to open the model; kernels for microcontrollers ignore a bias' axis."
+)
+
 
 class Parameters(NamedTuple):
     """A tensor's scales and zero points, and what most checks ask of them.
@@ -175,12 +179,8 @@ def _scales(tensor: Tensor, scales: NDArray[np.float32]) -> Iterator[Finding]:
 
 
 def _counts(tensor: Tensor, scheme: PerAxis) -> Iterator[Finding]:
-    count, zeros, axis, shape = (
-        scheme.scales.size,
-        scheme.zero_points.size,
-        scheme.axis,
-        tensor.shape,
-    )
+    count, zeros = scheme.scales.size, scheme.zero_points.size
+    axis, shape = scheme.axis, tensor.shape
     if zeros != count:
         found = f"{counted(count, 'scale')} and {counted(zeros, 'zero point')}"
         yield finding("TQ103", None, tensor, found, "as many zero points as scales")
@@ -196,10 +196,7 @@ def _counts(tensor: Tensor, scheme: PerAxis) -> Iterator[Finding]:
     expected = ("one scale", "axis 0")[last + 1] if last < 1 else f"an axis from 0 to {last}"
     severity, effect = Severity.ERROR, None
     if shape == (count,):
-        severity = Severity.WARNING
-        effect = (
-            "LiteRT refuses to open the model; kernels for microcontrollers ignore a bias' axis."
-        )
+        severity, effect = Severity.WARNING, _AXIS_OF_BIAS
     yield finding("TQ104", severity, tensor, found, expected, effect)
 
 
@@ -251,14 +248,9 @@ def _shared(parameters: Mapping[Tensor, Parameters]) -> Iterator[Finding]:
         for other in others:
             # Schemes of blocks are not compared.
             if parameters[first].scheme != parameters[other].scheme:
-                yield finding(
-                    "TQ303",
-                    None,
-                    other,
-                    f"buffer {index} read as {_reading(other)}",
-                    f"{_reading(first)}, as tensor {first.index} of subgraph "
-                    f"{first.subgraph_index} reads it",
-                )
+                found = f"buffer {index} read as {_reading(other)}"
+                by = f"tensor {first.index} of subgraph {first.subgraph_index}"
+                yield finding("TQ303", None, other, found, f"{_reading(first)}, as {by} reads it")
                 break
 
 

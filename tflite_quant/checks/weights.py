@@ -22,6 +22,8 @@ _CROWD = 64
 _DIFFERENT = 16
 """and the fewest different ones. Weights that are all alike, as of a mean, are all the largest."""
 
+_LARGEST_SUM = INTEGER_RANGES[TensorType.INT32][1]
+
 _DENSE_PER_BYTE = 64
 """Values that a sparse tensor may have for each of its stored bytes."""
 
@@ -100,8 +102,9 @@ def bias_findings(
         return
     values = values.reshape(-1)
     low, high = INTEGER_RANGES[bias.type]
-    ends = (values <= low) | (values >= high)
-    if ends.any():
+    lowest, highest = int(values.min()), int(values.max())
+    if lowest <= low or highest >= high:
+        ends = (values <= low) | (values >= high)
         what = "a value" if np.count_nonzero(ends) == 1 else "values"
         found = _which(ends, f"{what} at the end of the {bias.type.name} range")
         yield finding("TQ502", None, bias, found, "values inside the range", None, operator)
@@ -109,7 +112,12 @@ def bias_findings(
     if is_int8 and axis is not None and weights.is_constant:
         zeros = parameters_of(read).scheme.zero_points
         if zeros.size == 1:
-            yield from _overflow(operator, bias, values, weights, axis, int(zeros[0]))
+            low, high = (end - int(zeros[0]) for end in INTEGER_RANGES[TensorType.INT8])
+            # Few weights cannot exceed an int32, whatever their values.
+            count = math.prod(weights.shape[:axis] + weights.shape[axis + 1 :])
+            of_weight = max(map(abs, INTEGER_RANGES.get(weights.type, (0,))))
+            if max(highest, -lowest) + count * of_weight * max(high, -low) > _LARGEST_SUM:
+                yield from _overflow(operator, bias, values, weights, axis, low, high)
 
 
 def _overflow(
@@ -118,19 +126,15 @@ def _overflow(
     values: NDArray[Any],
     weights: Tensor,
     axis: int,
-    zero_point: int,
+    low: int,
+    high: int,
 ) -> Iterator[Finding]:
     """Find channels whose sum of bias and products can exceed an int32.
 
-    The kernel sums `(q - zero_point) * weight` over all weights of a channel; q can be any int8
-    (google-ai-edge/LiteRT, tflite/kernels/internal/reference/integer_ops/conv.h).
+    The kernel sums `(q - zero_point) * weight` over all weights of a channel; q can be any int8,
+    so that the factors are from `low` to `high` (google-ai-edge/LiteRT,
+    tflite/kernels/internal/reference/integer_ops/conv.h).
     """
-    low, high = (end - zero_point for end in INTEGER_RANGES[TensorType.INT8])
-    # Few weights cannot exceed it, whatever their values.
-    size = math.prod(weights.shape[:axis] + weights.shape[axis + 1 :])
-    largest = size * max(-low, high) * max(map(abs, INTEGER_RANGES.get(weights.type, (0,))))
-    if largest + max(int(values.max()), -int(values.min())) < 1 << 31:
-        return
     data = _data(weights)
     channels = None if data is None else _channels(data, axis)
     if channels is None or channels.shape[0] != values.size:
@@ -139,11 +143,11 @@ def _overflow(
     negative = np.minimum(channels, 0).sum(axis=1, dtype=np.float64)
     most = values + positive * max(high, 0) + negative * min(low, 0)
     least = values + positive * min(low, 0) + negative * max(high, 0)
-    bad = (most > (1 << 31) - 1) | (least < -(1 << 31))
+    bad = (most > _LARGEST_SUM) | (least < -_LARGEST_SUM - 1)
     if bad.any():
         furthest = max(float(most.max()), -float(least.min()))
         found = _which(bad, f"sums of up to {furthest:.0f}")
-        expected = f"at most {(1 << 31) - 1}"
+        expected = f"at most {_LARGEST_SUM}"
         yield finding("TQ504", None, bias, found, expected, None, operator)
 
 
