@@ -17,7 +17,6 @@ from ..model.block_quantization import Blockwise, MultiAxis
 from ..model.operator import Operator
 from ..model.quantization import NotQuantized, PerAxis, PerTensor
 from ..model.tensor import Tensor
-from ..summary.float_operators import place_of
 from .findings import KINDS, Finding, Named, Severity, counted
 
 _SMALLEST = np.finfo(np.float32).tiny
@@ -205,8 +204,10 @@ def _contents(tensor: Tensor, seen: set[object]) -> Iterator[Finding]:
     try:
         tensor.stored  # noqa: B018  # reading it checks that it fits
         if tensor.type is TensorType.STRING:
-            # Of each count, whatever the shape: one that is wrong is seen before any is decoded.
-            key = (place_of(tensor), math.prod(tensor.shape))
+            # Whatever the shape: a wrong count of strings is seen before any of them is decoded.
+            # Several buffers may be the same bytes.
+            bytes_of = tensor.external_buffer or (tensor.buffer.offset, tensor.nbytes)
+            key = (bytes_of, math.prod(tensor.shape))
             if key not in seen:
                 seen.add(key)
                 tensor.data  # noqa: B018
