@@ -36,12 +36,8 @@ def check(model: Model | Source) -> Report:
     if not isinstance(model, Model):
         with open(model) as opened:
             return check(opened)
-    tensors = (tensor for subgraph in model.subgraphs for tensor in subgraph.tensors)
-    parameters = {tensor: parameters_of(tensor) for tensor in tensors}
-    findings = (
-        *tensor_findings(parameters),
-        *operator_findings(model, parameters),
-        *graph_findings(model),
-    )
+    parameters = {t: parameters_of(t) for subgraph in model.subgraphs for t in subgraph.tensors}
+    findings = [*tensor_findings(parameters), *operator_findings(model, parameters)]
+    findings += graph_findings(model)
     # A tensor may be the input of an operator twice.
     return Report(model.name, tuple(sorted(dict.fromkeys(findings), key=lambda one: -one.severity)))

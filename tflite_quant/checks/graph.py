@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from ..model.block_quantization import Blockwise, MultiAxis
-from ..model.model import Model, Signature
+from ..model.model import Model
 from ..model.operator import Operator
 from ..model.subgraph import Subgraph
 from ..model.tensor import Tensor
@@ -17,17 +17,13 @@ from .tensors import finding
 
 def graph_findings(model: Model) -> Iterator[Finding]:
     """Find dead tensors and float islands in each subgraph."""
-    named = {tensor for signature in model.signatures for tensor in _in_signature(signature)}
+    named = {t for s in model.signatures for side in (s.inputs, s.outputs) for t in side.values()}
     for subgraph in model.subgraphs:
         yield from _dead(subgraph, named)
     mixed = [subgraph for subgraph in model.subgraphs if _may_have_islands(subgraph)]
     fixed = walk(model).fixed if mixed else set()
     for subgraph in mixed:
         yield from _islands(subgraph, fixed)
-
-
-def _in_signature(signature: Signature) -> tuple[Tensor, ...]:
-    return (*signature.inputs.values(), *signature.outputs.values())
 
 
 def _may_have_islands(subgraph: Subgraph) -> bool:

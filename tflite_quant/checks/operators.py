@@ -412,8 +412,7 @@ def _agreement(case: _Case) -> Iterator[Finding]:
         return
     moved = [u for u in case.uses if u.operand.role is Role.ACTIVATION and u.parameters.is_plain]
     moved = [use for use in moved if not use.operand.as_output]
-    several = isinstance(case.rule.outputs, Each)
-    field = "input" if several else "output"
+    field = "input" if isinstance(case.rule.outputs, Each) else "output"
     first = next((use for use in moved if use.field == field), None)
     if first is None:
         return
