@@ -50,15 +50,16 @@ def weight_findings(
     channels = _channels(data, parameters.axis if parameters.scale_count > 1 else None)
     rows = data.reshape(1, -1) if channels is None else channels
     lowest, highest = rows.min(axis=1), rows.max(axis=1)
-    low, high = int(lowest.min()), int(highest.max())
-    if low < bottom or high > top:
+    # In a wider type, since int8 has no 128.
+    peaks = np.maximum(highest.astype(np.int64), -lowest.astype(np.int64))
+    # The range of weights is symmetric.
+    if peaks.max() > top:
+        low, high = int(lowest.min()), int(highest.max())
         count = np.count_nonzero((data < bottom) | (data > top))
         found = f"values from {low} to {high}, {count} of them out of range"
         yield finding("TQ209", None, tensor, found, f"{bottom} to {top}", None, operator)
     if channels is None:
         return
-    # In a wider type, since int8 has no 128.
-    peaks = np.maximum(highest.astype(np.int64), -lowest.astype(np.int64))
     if 2 * peaks.min() < top:
         zeros = peaks == 0
         if zeros.any():
