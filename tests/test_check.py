@@ -543,6 +543,12 @@ class TestValues:
         b = replace(faults.B, data=np.full(2, 2**31 - 2, np.int32))
         assert found(faults.dense(x=x, b=b, y=replace(x, shape=(1, 2))), "TQ504") == []
 
+    def test_sums_of_a_bias_that_does_not_fit_the_weights(self) -> None:
+        """Which sum each value begins is not known."""
+        for summands, is_found in (([2**31 - 2], False), ([2**31 - 2] * 2, True)):
+            b = replace(faults.B1, shape=(len(summands),), data=np.array(summands, np.int32))
+            assert bool(found(faults.dense(b=b), "TQ504")) is is_found
+
     def test_a_bias_that_cannot_be_read(self) -> None:
         model = faults.dense(b=replace(faults.B, data=b"\1\2\3"))
         assert [one.id for one in tq.check(model)] == ["TQ301"]
