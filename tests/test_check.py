@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +18,10 @@ from docs.make import findings_page
 from tests import build, faults, refusal
 from tests.build import TensorSpec
 from tests.faults import FAULTS
+from tests.work import calls
 from tflite_quant.checks.findings import KINDS, Severity
 from tflite_quant.checks.rules import RULES, Domain, Operand, Rule
+from tflite_quant.format import values
 
 
 def found(model: bytes, id: str) -> list[tq.Finding]:
@@ -379,6 +383,15 @@ class TestTensors:
         text = "scales nan, -1.0, inf, -inf"
         assert self.said("TQ102", spec) == [("error", text, "finite, positive scales")]
 
+    def test_infinite_scales_are_compared_in_silence(self) -> None:
+        """Whether operators that move values have the same: numpy warns of inf - inf."""
+        infinite = {"scale": [np.inf, 0.5], "zero_point": [0, 0], "axis": 1, "shape": (1, 2)}
+        x = replace(faults.X, **infinite)  # type: ignore[arg-type]
+        y = replace(x, scale=[np.inf, 0.25])
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert len(found(faults.unary("SQUEEZE", y, x), "TQ206")) == 1
+
     def test_what_a_scale_of_zero_does(self) -> None:
         spec = TensorSpec("t", (4,), scale=0.0, zero_point=0)
         stored = replace(spec, data=np.zeros(4, np.int8))
@@ -456,6 +469,13 @@ class TestTensors:
         text = "blocks of 2 along axis 0 of shape (3, 4)"
         expected = [("warning", text, "blocks that divide the axis evenly")] if is_found else []
         assert self.said("TQ304", spec) == expected
+
+    def test_blocks_along_several_axes(self) -> None:
+        """A finding names the first; an axis that is named twice counts once."""
+        fields = build.sparse_fields(1, 2, 2, 2, 2, order=[0, 1, 2, 3, 4], blocks=[1, 0, 1])
+        spec = TensorSpec("t", (3, 5), data=np.ones(16, np.int8), fields=fields)
+        ((_, text, _),) = self.said("TQ304", spec)
+        assert text == "blocks of 2 along axis 1 of shape (3, 5), and along 1 more"
 
     def test_strings(self) -> None:
         """Their bytes must be strings; those of a few bytes may be anything."""
@@ -571,6 +591,12 @@ class TestValues:
         x = replace(faults.X, type=faults.TYPES.INT16, zero_point=0)
         b = replace(faults.B, data=np.full(2, 2**31 - 2, np.int32))
         assert found(faults.dense(x=x, b=b, y=replace(x, shape=(1, 2))), "TQ504") == []
+
+    def test_sums_of_a_bias_that_does_not_fit_the_weights(self) -> None:
+        """Which sum each value begins is not known."""
+        for summands, is_found in (([2**31 - 2], False), ([2**31 - 2] * 2, True)):
+            b = replace(faults.B1, shape=(len(summands),), data=np.array(summands, np.int32))
+            assert bool(found(faults.dense(b=b), "TQ504")) is is_found
 
     def test_a_bias_that_cannot_be_read(self) -> None:
         model = faults.dense(b=replace(faults.B, data=b"\1\2\3"))
@@ -708,6 +734,77 @@ class TestIslands:
 
     def test_a_conversion_alone_is_none(self) -> None:
         assert found(faults.island(["DEQUANTIZE", "QUANTIZE", "RELU"]), "TQ401") == []
+
+
+class TestWork:
+    """A small file cannot make a check do much: what is counted is calls, bytes and strings."""
+
+    @pytest.mark.parametrize("is_shared", ["buffer", "bytes"])
+    def test_strings_are_decoded_once(
+        self, is_shared: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Those of one buffer in many shapes, and those of many buffers of the same bytes."""
+        decoded: list[int] = []
+        decode = values.decode_strings
+
+        def counting(content: np.ndarray[Any, Any], count: int) -> np.ndarray[Any, Any]:
+            strings = decode(content, count)
+            decoded.append(strings.size)
+            return strings
+
+        monkeypatch.setattr(values, "decode_strings", counting)
+        content = np.array([64, *[4 * 66] * 65], "<i4").tobytes()
+
+        def buffers(b: build.Builder) -> int:
+            data = build.numbers(b, np.frombuffer(content, np.uint8), "u1")
+            tables = [build.table(b, "Buffer", data=data) for _ in range(20)]
+            return build.references(b, [build.table(b, "Buffer"), *tables])
+
+        shapes = [(*[1] * rank, 64) for rank in range(20)]
+        others = [(*shape[:-1], 63) for shape in shapes]
+        model = build.one(
+            *[
+                TensorSpec("t", shape, faults.TYPES.STRING, buffer=1 + i * (is_shared == "bytes"))
+                for each in (shapes, others)
+                for i, shape in enumerate(each)
+            ],
+            fields={"buffers": buffers},
+        )
+        (finding,) = found(model, "TQ301")
+        assert "64 strings in 264 bytes, expected 63" in finding.found
+        assert decoded == [64]
+
+    def test_a_long_block_map(self) -> None:
+        """Each axis of a long shape, and all of the shape, are not told of each axis."""
+
+        def model(rank: int) -> bytes:
+            fields = build.sparse_fields(
+                *[1] * rank, *[2] * rank, order=[*range(2 * rank)], blocks=[*range(rank)]
+            )
+            return build.one(TensorSpec("t", [1] * rank, data=b"\1", fields=fields))
+
+        small, large = model(100), model(1000)
+        assert len(found(large, "TQ304")) == 1
+        assert len(str(tq.check(large))) < len(str(tq.check(small))) + 20
+        assert calls(lambda: tq.check(large)) < 10 * calls(lambda: tq.check(small))
+        tracemalloc.start()
+        try:
+            tq.check(large)
+            assert tracemalloc.get_traced_memory()[1] < 20 * len(large)
+        finally:
+            tracemalloc.stop()
+
+    def test_many_operators(self) -> None:
+        def chain(count: int) -> bytes:
+            steps = [
+                build.OperatorSpec(faults.OPERATORS.RELU, [i], [i + 1], version=2)
+                for i in range(count)
+            ]
+            tensors = [replace(faults.X, name=f"t{i}") for i in range(count + 1)]
+            return build.model(build.SubgraphSpec(tensors, [0], [count], steps))
+
+        small, large = chain(100), chain(1000)
+        assert calls(lambda: tq.check(large)) < 10 * calls(lambda: tq.check(small))
 
 
 class TestReport:

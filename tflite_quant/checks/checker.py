@@ -7,9 +7,7 @@ from ..model.model import Model, open
 from .findings import Report
 from .graph import graph_findings
 from .operators import operator_findings
-from .tensors import tensor_findings
-
-__all__ = ["check"]
+from .tensors import parameters_of, tensor_findings
 
 
 def check(model: Model | Source) -> Report:
@@ -38,6 +36,8 @@ def check(model: Model | Source) -> Report:
     if not isinstance(model, Model):
         with open(model) as opened:
             return check(opened)
+    parameters = {t: parameters_of(t) for subgraph in model.subgraphs for t in subgraph.tensors}
+    findings = [*tensor_findings(parameters), *operator_findings(model, parameters)]
+    findings += graph_findings(model)
     # A tensor may be the input of an operator twice.
-    findings = (*tensor_findings(model), *operator_findings(model), *graph_findings(model))
     return Report(model.name, tuple(sorted(dict.fromkeys(findings), key=lambda one: -one.severity)))

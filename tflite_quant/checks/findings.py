@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
-__all__ = ["KINDS", "Finding", "Kind", "Named", "Report", "Severity", "counted"]
-
 
 def counted(count: int, word: str) -> str:
     """Return a count and a word: '1 scale', '2 scales'."""

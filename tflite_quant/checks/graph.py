@@ -14,40 +14,33 @@ from ..summary.float_operators import CONVERSIONS, FLOATS, walk
 from .findings import Finding, Named, counted
 from .tensors import finding
 
-__all__ = ["graph_findings"]
-
 
 def graph_findings(model: Model) -> Iterator[Finding]:
     """Find dead tensors and float islands in each subgraph."""
-    named = {(t.subgraph_index, t.index) for t in _in_signatures(model)}
-    fixed = _fixed(model)
+    named = {t for s in model.signatures for side in (s.inputs, s.outputs) for t in side.values()}
     for subgraph in model.subgraphs:
         yield from _dead(subgraph, named)
+    mixed = [subgraph for subgraph in model.subgraphs if _may_have_islands(subgraph)]
+    fixed = walk(model).fixed if mixed else set()
+    for subgraph in mixed:
         yield from _islands(subgraph, fixed)
 
 
-def _in_signatures(model: Model) -> Iterator[Tensor]:
-    for signature in model.signatures:
-        yield from signature.inputs.values()
-        yield from signature.outputs.values()
+def _may_have_islands(subgraph: Subgraph) -> bool:
+    return {operator.name for operator in subgraph.operators} >= {"DEQUANTIZE", "QUANTIZE"}
 
 
-def _fixed(model: Model) -> set[tuple[int, int]]:
-    """Return (subgraph, index) of each tensor that is the same in every run of the model."""
-    return {(tensor.subgraph_index, tensor.index) for tensor in walk(model).fixed}
-
-
-def _dead(subgraph: Subgraph, named: set[tuple[int, int]]) -> Iterator[Finding]:
-    used = {tensor.index for tensor in (*subgraph.inputs, *subgraph.outputs)}
+def _dead(subgraph: Subgraph, named: set[Tensor]) -> Iterator[Finding]:
+    used: set[Tensor | None] = {*subgraph.inputs, *subgraph.outputs}
     for operator in subgraph.operators:
-        for tensors in (operator.inputs, operator.outputs, operator.intermediates):
-            used |= {tensor.index for tensor in tensors if tensor is not None}
+        used.update(operator.inputs, operator.outputs, operator.intermediates)
+    parameters = set[int]()
     for tensor in subgraph.tensors:
-        match tensor.quantization:
-            case Blockwise() | MultiAxis() as parameters:
-                used |= {parameters.scales_tensor, parameters.zero_points_tensor}
+        if isinstance(tensor.quantization, Blockwise | MultiAxis):
+            scheme = tensor.quantization
+            parameters |= {scheme.scales_tensor, scheme.zero_points_tensor}
     for tensor in subgraph.tensors:
-        if tensor.index not in used and (subgraph.index, tensor.index) not in named:
+        if not (tensor in used or tensor in named or tensor.index in parameters):
             size = f"constant of {counted(tensor.nbytes or 0, 'byte')}"
             found = f"a {size if tensor.is_constant else 'tensor'} that no operator uses"
             yield finding("TQ302", None, tensor, found, "an operator that reads or writes it")
@@ -74,14 +67,12 @@ class _Groups:
             self._parents[other] = first
 
 
-def _islands(subgraph: Subgraph, fixed: set[tuple[int, int]]) -> Iterator[Finding]:
+def _islands(subgraph: Subgraph, fixed: set[Tensor]) -> Iterator[Finding]:
     def floats(tensors: tuple[Tensor | None, ...]) -> list[int]:
         return [
             tensor.index
             for tensor in tensors
-            if tensor is not None
-            and tensor.type in FLOATS
-            and (subgraph.index, tensor.index) not in fixed
+            if tensor is not None and tensor.type in FLOATS and tensor not in fixed
         ]
 
     groups, members = _Groups(), defaultdict[int, list[Operator]](list)

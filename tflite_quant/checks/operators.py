@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -14,40 +15,52 @@ from ..format.schema import INTEGER_RANGES, TensorType
 from ..model.model import Model
 from ..model.operator import Operator
 from ..model.tensor import Tensor
-from ..summary.float_operators import CALLS, CONVERSIONS
+from ..summary.float_operators import CALLS, CONVERSIONS, place_of
 from .findings import Finding, Severity
 from .rules import RULES, Agreement, Domain, Each, Granularity, Operand, Product, Role, Rule
-from .tensors import Facts, facts_of, finding, listed, place_of
+from .tensors import Parameters, finding, listed, parameters_of
 from .weights import bias_findings, weight_findings
-
-__all__ = ["operator_findings"]
 
 _NOTE, _WARNING, _ERROR = Severity.NOTE, Severity.WARNING, Severity.ERROR
 
-_NO_SCALES = np.empty(0, np.float32)
+_NOT_COMPUTING = CONVERSIONS | CALLS | {"CUSTOM"}
 
 _ROUNDING = 2.0**-21
 """Relative error of a float32 product of two scales: a few units in the last place."""
 
 
-@dataclass(frozen=True)
-class _Use:
+class _Use(NamedTuple):
     """A tensor as an operator uses it."""
 
     field: str  # "input" or "output"
-    index: int
+    position: int  # among the inputs or outputs
     operand: Operand
     tensor: Tensor
-    facts: Facts
+    parameters: Parameters
+
+    def differs(self, other: _Use, tolerance: float = 0) -> bool:
+        """Tell whether two tensors are quantized differently."""
+        one, another = self.parameters.scheme, other.parameters.scheme
+        if one == another:
+            return False
+        scales, others = one.scales.astype(np.float64), another.scales.astype(np.float64)
+        zeros, other_zeros = one.zero_points, another.zero_points
+        if scales.size != others.size or zeros.size != other_zeros.size:
+            return True
+        if self.tensor.type is other.tensor.type and (zeros != other_zeros).any():
+            return True
+        with np.errstate(invalid="ignore"):
+            return bool((np.abs(scales - others) > tolerance * np.abs(others)).any())
 
 
-class _Case(NamedTuple):
+@dataclass
+class _Case:
     """An operator, its rule, and the tensors that the rule is about."""
 
     operator: Operator
     rule: Rule
     domain: Domain
-    uses: tuple[_Use, ...]
+    uses: list[_Use]
     seen: set[object]
     """The constants that have been checked: many operators may share one."""
 
@@ -66,14 +79,14 @@ class _Case(NamedTuple):
 
     def input(self, index: int) -> _Use | None:
         """Return one input, if it is there and has a rule."""
-        return next((u for u in self.uses if (u.field, u.index) == ("input", index)), None)
+        return next((u for u in self.uses if u.position == index and u.field == "input"), None)
 
-    @property
+    @cached_property
     def output(self) -> _Use | None:
         """The first output that has a rule."""
         return next((use for use in self.uses if use.field == "output"), None)
 
-    @property
+    @cached_property
     def rescales(self) -> bool:
         """Whether the operator computes with scales, and does not just move or count values."""
         written = [use.operand for use in self.uses if use.field == "output"]
@@ -83,18 +96,20 @@ class _Case(NamedTuple):
         )
 
 
-def operator_findings(model: Model) -> Iterator[Finding]:
+def operator_findings(model: Model, parameters: Mapping[Tensor, Parameters]) -> Iterator[Finding]:
     """Find where the operators of a model differ from the specification."""
     seen: set[object] = set()
     for operator in (operator for graph in model.subgraphs for operator in graph.operators):
-        case = _case_of(operator, seen)
+        case = _case_of(operator, parameters, seen)
         if case is None:
-            yield from _unspecified(operator)
-            continue
-        yield from _checked(case)
+            yield from _unspecified(operator, parameters)
+        else:
+            yield from _checked(case)
 
 
-def _case_of(operator: Operator, seen: set[object]) -> _Case | None:
+def _case_of(
+    operator: Operator, parameters: Mapping[Tensor, Parameters], seen: set[object]
+) -> _Case | None:
     """Return an operator with the rule for the type of its first activation.
 
     None if it computes on floats or unsigned 8-bit values, or has no rule.
@@ -103,12 +118,12 @@ def _case_of(operator: Operator, seen: set[object]) -> _Case | None:
         rule = rules.get(operator.name)
         if rule is None:
             continue
-        uses = tuple(_uses(operator, rule))
+        uses = _uses(operator, rule, parameters)
         leading = [use for use in uses if _leads(use)]
-        if leading and leading[0].facts.type is TensorType.FLOAT32 and rule.forms:
+        if leading and leading[0].tensor.type is TensorType.FLOAT32 and rule.forms:
             # For a QUANTIZE from float, the output decides.
             leading = leading[1:]
-        if leading and leading[0].facts.type is leading[0].operand.types[0]:
+        if leading and leading[0].tensor.type is leading[0].operand.types[0]:
             return _Case(operator, rule, domain, uses, seen)
     return None
 
@@ -118,28 +133,29 @@ def _leads(use: _Use) -> bool:
     return use.operand.role is Role.ACTIVATION and not use.operand.is_state
 
 
-def _uses(operator: Operator, rule: Rule) -> Iterator[_Use]:
-    for field, tensors, at in (
-        ("input", operator.inputs, rule.input),
-        ("output", operator.outputs, rule.output),
-    ):
-        for index, tensor in enumerate(tensors):
-            operand = at(index)
-            if operand is not None and tensor is not None:
-                yield _Use(field, index, operand, tensor, facts_of(tensor))
+def _uses(operator: Operator, rule: Rule, parameters: Mapping[Tensor, Parameters]) -> list[_Use]:
+    return [
+        _Use(field, index, operand, tensor, parameters[tensor])
+        for field, tensors, at in (
+            ("input", operator.inputs, rule.input),
+            ("output", operator.outputs, rule.output),
+        )
+        for index, tensor in enumerate(tensors)
+        if tensor is not None and (operand := at(index)) is not None
+    ]
 
 
-def _unspecified(operator: Operator) -> Iterator[Finding]:
+def _unspecified(operator: Operator, parameters: Mapping[Tensor, Parameters]) -> Iterator[Finding]:
     """Find an operator that has no rule, but reads or writes int8 or int16 activations."""
-    if operator.name in CONVERSIONS | CALLS | {"CUSTOM"}:
+    if operator.name in _NOT_COMPUTING:
         return
     for tensor in (*operator.inputs, *operator.outputs):
         if tensor is None or tensor.is_constant:
             continue
-        facts = facts_of(tensor)
-        if facts.type in (TensorType.INT8, TensorType.INT16) and facts.scales.size:
+        if tensor.type in (TensorType.INT8, TensorType.INT16) and parameters[tensor].scale_count:
             known = any(operator.name in rules for rules in RULES.values())
-            found = f"an {facts.type.name} activation with {listed('scale', facts.scales)}"
+            scales = listed("scale", parameters[tensor].scheme.scales)
+            found = f"an {tensor.type.name} activation with {scales}"
             expected = f"{'a type' if known else 'an operator'} that the specification lists"
             yield finding("TQ210", None, tensor, found, expected, None, operator)
             return
@@ -151,9 +167,9 @@ def _checked(case: _Case) -> Iterator[Finding]:
         found = f"{case.operator.name} in {case.domain.value}"
         yield case.find("TQ211", None, None, found, "an operator that LiteRT has a kernel for")
     for use in case.uses:
-        if use.facts.type not in _types(case, use):
+        if use.tensor.type not in _types(case, use):
             yield _wrong_type(case, use)
-        elif use.operand.role is not Role.OTHER and use.facts.is_plain:
+        elif use.operand.role is not Role.OTHER and use.parameters.is_plain:
             yield from _parameters(case, use)
     yield from _agreement(case)
     yield from _conditions(case)
@@ -162,14 +178,15 @@ def _checked(case: _Case) -> Iterator[Finding]:
 def _types(case: _Case, use: _Use) -> tuple[TensorType, ...]:
     """Return the types that a tensor may have; its own if none are specified."""
     if not use.operand.types:
-        return (use.facts.type,)
-    forms, read = case.rule.forms, case.input(0)
-    if not forms or read is None:
+        return (use.tensor.type,)
+    forms = case.rule.forms
+    read = case.input(0) if forms else None
+    if read is None:
         return use.operand.types
     if use.field == "input":
         return (*(form.input for form in forms), TensorType.UINT8)
     # A model with unsigned 8-bit inputs and outputs converts them with a QUANTIZE.
-    types = [type for form in forms if form.input is read.facts.type for type in form.outputs]
+    types = [type for form in forms if form.input is read.tensor.type for type in form.outputs]
     return (*types, TensorType.UINT8)
 
 
@@ -178,19 +195,18 @@ def _wrong_type(case: _Case, use: _Use) -> Finding:
     # FULLY_CONNECTED accepts an int64 bias, but reads it as int32.
     severity = _ERROR if "type" in use.operand.checks else _WARNING
     id = "TQ208" if use.operand.role is Role.BIAS else "TQ201"
-    where = f"{use.field} {use.index} of type {use.facts.type.name}"
+    where = f"{use.field} {use.position} of type {use.tensor.type.name}"
     return case.find(id, severity, use, where, expected)
 
 
 def _parameters(case: _Case, use: _Use) -> Iterator[Finding]:
-    operand, facts = use.operand, use.facts
-    if not facts.scales.size:
+    if not use.parameters.scale_count:
         yield from _unscaled(case, use)
         return
     yield from _granularity(case, use)
     yield from _zero_points(case, use)
     yield from _scale(case, use)
-    if operand.role is Role.BIAS:
+    if use.operand.role is Role.BIAS:
         yield from _bias_scale(case, use)
     yield from _values(case, use)
 
@@ -202,54 +218,54 @@ def _unscaled(case: _Case, use: _Use) -> Iterator[Finding]:
         )
         expected = "the product of the scales of input and weights"
         yield case.find("TQ207", _WARNING, use, "no scale", expected, effect)
-    elif case.rescales and use.facts.type in INTEGER_RANGES:
-        found = f"{use.field} {use.index} of type {use.facts.type.name} without a scale"
+    elif case.rescales and use.tensor.type in INTEGER_RANGES:
+        found = f"{use.field} {use.position} of type {use.tensor.type.name} without a scale"
         yield case.find("TQ101", None, use, found, "a scale and a zero point")
 
 
 def _granularity(case: _Case, use: _Use) -> Iterator[Finding]:
-    operand, facts = use.operand, use.facts
-    count, granularity = facts.scales.size, _granularity_of(case, use)
+    operand, axis, shape = use.operand, use.parameters.axis, use.tensor.shape
+    count, granularity = use.parameters.scale_count, _granularity_of(case, use)
     if granularity is Granularity.PER_TENSOR and count > 1:
         severity = _ERROR if case.rescales else _WARNING
         yield case.find("TQ202", severity, use, f"{count} scales", "one scale")
     if operand.role is not Role.WEIGHT or granularity is not Granularity.PER_AXIS:
         return
     assert operand.axis is not None
-    channels = facts.shape[operand.axis] if operand.axis < len(facts.shape) else 0
+    channels = shape[operand.axis] if operand.axis < len(shape) else 0
     if count == 1 and channels > 1:
         effect = "This is correct, but channels of small weights lose more precision than need be."
         yield case.find("TQ202", _NOTE, use, "one scale", f"{channels} scales", effect)
-    elif count > 1 and facts.axis != operand.axis:
-        found = f"{count} scales along axis {facts.axis}"
+    elif count > 1 and axis != operand.axis:
+        found = f"{count} scales along axis {axis}"
         yield case.find("TQ203", None, use, found, f"axis {operand.axis}")
 
 
 def _granularity_of(case: _Case, use: _Use) -> Granularity | None:
     """Return the specified granularity; for the output of a QUANTIZE, that of its form."""
-    read = case.input(0)
-    if use.field == "output" and read is not None:
+    read = case.input(0) if case.rule.forms and use.field == "output" else None
+    if read is not None:
         for form in case.rule.forms:
-            if form.input is read.facts.type:
+            if form.input is read.tensor.type:
                 return form.granularity
     return use.operand.granularity
 
 
 def _zero_points(case: _Case, use: _Use) -> Iterator[Finding]:
-    operand, zeros = use.operand, use.facts.zero_points
-    if operand.zero_point is None or not zeros.size or use.facts.type not in operand.types:
+    operand = use.operand
+    if operand.zero_point is None or use.tensor.type not in operand.types:
         # Of QUANTIZE's other types the specification says nothing.
         return
     low, high = operand.zero_point
     is_checked = "zero_point" in operand.checks or _is_int16_to_int16(case)
-    if (low, high) == INTEGER_RANGES[use.facts.type] and not is_checked:
+    if (low, high) == INTEGER_RANGES[use.tensor.type] and not is_checked:
         # The check of the tensor reports what is outside the range of its type.
         return
-    outside = (zeros < low) | (zeros > high)
-    if outside.any():
+    outside = use.parameters.outside(low, high)
+    if outside.size:
         severity = _ERROR if is_checked or _takes_zero(case, use) else _WARNING
         expected = str(low) if low == high else f"{low} to {high}"
-        found = listed("zero point", zeros[outside])
+        found = listed("zero point", outside)
         ignored = "Kernels with the prescribed zero point built in ignore the one in the file."
         effect = None if severity is _ERROR else ignored
         yield case.find("TQ204", severity, use, found, expected, effect)
@@ -257,7 +273,7 @@ def _zero_points(case: _Case, use: _Use) -> Iterator[Finding]:
 
 def _is_int16_to_int16(case: _Case) -> bool:
     """Tell whether it is the only form of QUANTIZE whose zero points the kernel checks."""
-    return bool(case.rule.forms) and all(u.facts.type is TensorType.INT16 for u in case.uses)
+    return bool(case.rule.forms) and all(use.tensor.type is TensorType.INT16 for use in case.uses)
 
 
 def _takes_zero(case: _Case, use: _Use) -> bool:
@@ -266,25 +282,24 @@ def _takes_zero(case: _Case, use: _Use) -> bool:
     Only FULLY_CONNECTED subtracts the zero point of its weights, and only if they have one scale.
     """
     if use.operand.role is Role.WEIGHT:
-        return case.operator.name != "FULLY_CONNECTED" or use.facts.scales.size > 1
+        return case.operator.name != "FULLY_CONNECTED" or use.parameters.scale_count > 1
     return use.operand.role is Role.BIAS
 
 
 def _scale(case: _Case, use: _Use) -> Iterator[Finding]:
     """Check a scale that the operator prescribes, or that must be that of the output."""
-    operand, scale = use.operand, float(use.facts.scales[0])
+    operand = use.operand
     severity = _ERROR if "scale" in operand.checks else _WARNING
     if operand.scale is not None:
-        wanted = float(operand.scale)
+        scale, wanted = use.parameters.first, float(operand.scale)
         if not abs(scale - wanted) <= operand.tolerance * wanted:
             expected = f"scale {operand.scale}"
             yield case.find("TQ205", severity, use, f"scale {_shown(scale)}", expected)
-    if operand.is_power_of_two and use.facts.type in operand.types:
-        yield from _cell_scale(case, use, scale)
-    output = case.output
-    if operand.as_output and output is not None and _differ(use.facts, output.facts, exactly=True):
-        expected = f"{_both(output.facts)}, as the output has"
-        yield case.find("TQ206", severity, use, _both(use.facts), expected)
+    if operand.is_power_of_two and use.tensor.type in operand.types:
+        yield from _cell_scale(case, use, use.parameters.first)
+    if operand.as_output and case.output is not None and use.differs(case.output):
+        expected = f"{_both(case.output)}, as the output has"
+        yield case.find("TQ206", severity, use, _both(use), expected)
 
 
 def _cell_scale(case: _Case, use: _Use, scale: float) -> Iterator[Finding]:
@@ -306,23 +321,23 @@ def _cell_scale(case: _Case, use: _Use, scale: float) -> Iterator[Finding]:
 
 def _bias_scale(case: _Case, use: _Use) -> Iterator[Finding]:
     """Check that the scales of a bias are the product that they should be."""
-    product, scales = _product_of(case, use), use.facts.scales.astype(np.float64)
+    product, scales = _product_of(case, use), use.parameters.scheme.scales.astype(np.float64)
     if product is None or (product.size > 1 and scales.size > 1 and product.size != scales.size):
         return
-    with np.errstate(all="ignore"):
+    with np.errstate(invalid="ignore"):
         wrong = ~(np.abs(scales - product) <= _ROUNDING * np.abs(product))
-    if not wrong.any() or not np.isfinite(product).all():
+    if not wrong.any():
         return
-    at = int(np.broadcast_to(wrong, np.broadcast_shapes(scales.shape, product.shape)).argmax())
-    found, wanted = scales[min(at, scales.size - 1)], product[min(at, product.size - 1)]
-    channel = f" of channel {at}" if scales.size > 1 or product.size > 1 else ""
+    at = int(wrong.argmax())
+    found, wanted = (float(each[min(at, each.size - 1)]) for each in (scales, product))
+    channel = f" of channel {at}" if wrong.size > 1 else ""
     refused = product.size == 1 and _is_refused(case, use, abs(wanted - found))
     yield case.find(
         "TQ207",
         _ERROR if refused else _WARNING,
         use,
-        f"scale {_shown(float(found))}{channel}",
-        f"{_shown(float(wanted))}, the product of the scales of input and weights",
+        f"scale {_shown(found)}{channel}",
+        f"{_shown(wanted)}, the product of the scales of input and weights",
         f"The kernel adds the bias as if the product were its scale: {wanted / found:.6g} times as "
         "much as the file says."
         if found
@@ -336,9 +351,9 @@ def _is_refused(case: _Case, use: _Use, gap: float) -> bool:
     Source: google-ai-edge/LiteRT, tflite/kernels/kernel_util.cc, GetQuantizedConvolutionMultipler.
     """
     output = case.output
-    if "scale" not in use.operand.checks or output is None or not output.facts.scales.size:
+    if "scale" not in use.operand.checks or output is None or not output.parameters.scale_count:
         return False
-    return gap / float(output.facts.scales[0] or np.nan) > 0.02
+    return gap / (output.parameters.first or math.nan) > 0.02
 
 
 def _product_of(case: _Case, use: _Use) -> NDArray[np.float64] | None:
@@ -349,21 +364,22 @@ def _product_of(case: _Case, use: _Use) -> NDArray[np.float64] | None:
         product = operand.normalized
     if product is None:
         return None
-    factors = [case.input(index) for index in product.inputs]
     result = np.array([product.factor])
-    for factor in factors:
-        scales = _NO_SCALES if factor is None else factor.facts.scales
-        if not scales.size or 1 not in (scales.size, result.size):
+    for index in product.inputs:
+        use_of_factor = case.input(index)
+        if use_of_factor is None or not use_of_factor.parameters.are_finite:
             return None
-        with np.errstate(all="ignore"):
-            result = result * scales.astype(np.float64)
+        scales = use_of_factor.parameters.scheme.scales
+        if 1 not in (scales.size, result.size):
+            return None
+        result = result * scales.astype(np.float64)
     for index in product.intermediates:
         inside = case.operator.intermediates
         tensor = inside[index] if index < len(inside) else None
-        scales = _NO_SCALES if tensor is None else facts_of(tensor).scales
-        if scales.size != 1:
+        parameters = None if tensor is None else parameters_of(tensor)
+        if parameters is None or parameters.scale_count != 1 or not parameters.are_finite:
             return None
-        result = result * float(scales[0])
+        result = result * parameters.lowest
     return result
 
 
@@ -371,14 +387,14 @@ def _values(case: _Case, use: _Use) -> Iterator[Finding]:
     """Check the values of constant weights and biases, once."""
     if not use.tensor.is_constant:
         return
-    if use.operand.role is Role.WEIGHT and _is_new(case, use.tensor, use.facts.axis):
-        yield from weight_findings(case.operator, use.operand, use.tensor, use.facts)
+    if use.operand.role is Role.WEIGHT and _is_new(case, use.tensor, use.parameters.axis):
+        yield from weight_findings(case.operator, use.operand, use.tensor, use.parameters)
     if use.operand.role is Role.BIAS:
         weights = next((u for u in case.uses if u.operand.role is Role.WEIGHT), None)
         read = next((u for u in case.uses if u.operand.role is Role.ACTIVATION), None)
         if weights and read and _is_new(case, use.tensor, place_of(weights.tensor)):
             yield from bias_findings(
-                case.operator, use.tensor, weights.tensor, weights.operand.axis, read.facts
+                case.operator, use.tensor, weights.tensor, weights.operand.axis, read.tensor
             )
 
 
@@ -394,37 +410,28 @@ def _agreement(case: _Case) -> Iterator[Finding]:
     """Check that activations agree with the first output, or with the input if outputs are many."""
     if case.rule.same is Agreement.NONE:
         return
-    moved = [u for u in case.uses if u.operand.role is Role.ACTIVATION and u.facts.is_plain]
+    moved = [u for u in case.uses if u.operand.role is Role.ACTIVATION and u.parameters.is_plain]
     moved = [use for use in moved if not use.operand.as_output]
-    several = isinstance(case.rule.outputs, Each)
-    field = "input" if several else "output"
+    field = "input" if isinstance(case.rule.outputs, Each) else "output"
     first = next((use for use in moved if use.field == field), None)
     if first is None:
         return
-    severity = _ERROR if case.rule.same is Agreement.CHECKED else _WARNING
+    severity, tolerance = _WARNING, 1e-6
+    if case.rule.same is Agreement.CHECKED:
+        severity, tolerance = _ERROR, 0.0
     for use in moved:
-        if use.field != field and _differ(use.facts, first.facts, severity is _ERROR):
-            found = f"{use.field} {use.index} with {_both(use.facts)}"
-            expected = f"{_both(first.facts)}, as {field} {first.index} has"
+        if use.field != field and use.differs(first, tolerance):
+            found = f"{use.field} {use.position} with {_both(use)}"
+            expected = f"{_both(first)}, as {field} {first.position} has"
             yield case.find("TQ206", severity, use, found, expected)
-
-
-def _differ(one: Facts, other: Facts, exactly: bool) -> bool:
-    """Tell whether two tensors are quantized differently."""
-    if one.scales.size != other.scales.size or one.zero_points.size != other.zero_points.size:
-        return True
-    if one.type is other.type and (one.zero_points != other.zero_points).any():
-        return True
-    gap = np.abs(one.scales.astype(np.float64) - other.scales)
-    return bool((gap > (0 if exactly else 1e-6) * np.abs(other.scales)).any())
 
 
 def _conditions(case: _Case) -> Iterator[Finding]:
     """Check the conditions that only the kernel makes."""
     if case.operator.name == "HARD_SWISH":
         read, output = case.input(0), case.output
-        if read and output and read.facts.scales.size == output.facts.scales.size == 1:
-            ratio = float(read.facts.scales[0]) / 128 / float(output.facts.scales[0] or np.nan)
+        if read and output and read.parameters.scale_count == output.parameters.scale_count == 1:
+            ratio = read.parameters.lowest / 128 / (output.parameters.lowest or math.nan)
             if ratio >= 1:
                 found = f"an input scale {128 * ratio:.6g} times the output scale"
                 yield case.find("TQ212", None, read, found, "less than 128 times")
@@ -435,10 +442,11 @@ def _conditions(case: _Case) -> Iterator[Finding]:
             yield case.find("TQ212", None, None, found, "fused activation 1 (RELU)")
 
 
-def _both(facts: Facts) -> str:
-    if not facts.scales.size:
+def _both(use: _Use) -> str:
+    scheme = use.parameters.scheme
+    if not scheme.scales.size:
         return "no scale"
-    return f"{listed('scale', facts.scales)} and {listed('zero point', facts.zero_points)}"
+    return f"{listed('scale', scheme.scales)} and {listed('zero point', scheme.zero_points)}"
 
 
 def _shown(scale: float) -> str:

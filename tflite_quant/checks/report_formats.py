@@ -14,8 +14,6 @@ from urllib.parse import quote
 
 from .findings import KINDS, Finding, Kind, Named, Report, counted
 
-__all__ = ["Outcome", "json_data", "sarif_data", "text_lines"]
-
 
 class Outcome(NamedTuple):
     """The result of checking one file: a report, or the error if there is none.

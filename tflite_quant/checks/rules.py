@@ -22,11 +22,6 @@ from typing import NamedTuple
 
 from ..format.schema import INTEGER_RANGES, TensorType
 
-__all__ = [
-    "RULES", "Agreement", "Domain", "Each", "Form", "Granularity", "Operand", "Product", "Role",
-    "Rule",
-]  # fmt: skip
-
 
 class Domain(Enum):
     """The two ways in which operators compute on integers."""

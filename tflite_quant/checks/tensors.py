@@ -2,67 +2,91 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CorruptModelError, UnsupportedError
+from ..errors import CorruptModelError, UnsupportedError, brief
 from ..format.schema import INTEGER_RANGES, TensorType
 from ..format.sparsity import DenseDimension
 from ..model.block_quantization import Blockwise, MultiAxis
-from ..model.model import Model
 from ..model.operator import Operator
-from ..model.quantization import PerAxis, PerTensor
-from ..model.subgraph import Subgraph
+from ..model.quantization import NotQuantized, PerAxis, PerTensor
 from ..model.tensor import Tensor
 from .findings import KINDS, Finding, Named, Severity, counted
 
-__all__ = ["Facts", "facts_of", "finding", "listed", "place_of", "tensor_findings"]
-
 _SMALLEST = np.finfo(np.float32).tiny
 
+_AXIS_OF_BIAS = (
+    "LiteRT refuses to open the model; kernels for microcontrollers ignore a bias' axis."
+)
 
-class Facts(NamedTuple):
-    """A tensor's type, shape and parameters, whatever its quantization scheme.
+
+class Parameters(NamedTuple):
+    """A tensor's scales and zero points, and what most checks ask of them.
 
     Attributes
     ----------
-    type : TensorType
-    shape : tuple of int
-    scales : ndarray of float32, shape (n,)
-        Empty if the tensor has none, and for blocks.
-    zero_points : ndarray of int64, shape (m,)
-    axis : int
+    scheme : NotQuantized, PerTensor or PerAxis
+        The tensor's scheme; NotQuantized in place of any other, such as that of blocks.
     is_plain : bool
-        Whether the tensor is not quantized, or per-tensor or per-axis.
+        Whether the tensor has no other scheme.
+    scale_count : int
+        How many scales there are.
+    axis : int
+        Their axis; 0 if there is none.
+    lowest, highest : float
+        The least and the greatest scale; not a number if any of them is none.
+    zero_points : tuple of int
+        The lowest and the highest zero point; empty if there are none.
     """
 
-    type: TensorType
-    shape: tuple[int, ...]
-    scales: NDArray[np.float32]
-    zero_points: NDArray[np.int64]
-    axis: int
-    is_plain: bool
+    scheme: NotQuantized | PerTensor | PerAxis
+    is_plain: bool = True
+    scale_count: int = 0
+    axis: int = 0
+    lowest: float = math.nan
+    highest: float = math.nan
+    zero_points: tuple[int, ...] = ()
+
+    @property
+    def first(self) -> float:
+        """The first scale, of at least one."""
+        return float(self.scheme.scales[0])
+
+    @property
+    def are_finite(self) -> bool:
+        """Whether there are scales, and all of them are finite."""
+        return math.isfinite(self.lowest) and math.isfinite(self.highest)
+
+    def outside(self, low: int, high: int) -> NDArray[np.int64]:
+        """Return the zero points that are not in a range."""
+        if not self.zero_points or low <= self.zero_points[0] <= self.zero_points[1] <= high:
+            return _NO_ZERO_POINTS
+        zeros = self.scheme.zero_points
+        return zeros[(zeros < low) | (zeros > min(high, (1 << 63) - 1))]
 
 
-_NONE = (np.empty(0, np.float32), np.empty(0, np.int64), 0)
+_NO_ZERO_POINTS = np.empty(0, np.int64)
+_NOT_QUANTIZED, _OTHER_SCHEME = (Parameters(NotQuantized(), is_plain) for is_plain in (True, False))
 
 
-def facts_of(tensor: Tensor) -> Facts:
-    """Return the facts of a tensor."""
-    match tensor.quantization:
-        case PerTensor() as one:
-            scales, zeros = np.array([one.scale], np.float32), np.array([one.zero_point], np.int64)
-            return Facts(tensor.type, tensor.shape, scales, zeros, 0, True)
-        case PerAxis() as many:
-            parameters = (many.scales, many.zero_points, many.axis)
-            return Facts(tensor.type, tensor.shape, *parameters, True)
-        case other:
-            return Facts(tensor.type, tensor.shape, *_NONE, other.scheme == "none")
+def parameters_of(tensor: Tensor) -> Parameters:
+    """Return the parameters of a tensor."""
+    scheme = tensor.quantization
+    if isinstance(scheme, PerTensor):
+        scale, zero = scheme.scale, scheme.zero_point
+        return Parameters(scheme, True, 1, 0, scale, scale, (zero, zero))
+    if isinstance(scheme, PerAxis):
+        scales, zeros = scheme.scales, scheme.zero_points
+        ends = (int(zeros.min()), int(zeros.max())) if zeros.size else ()
+        extremes = float(scales.min()), float(scales.max())
+        return Parameters(scheme, True, scales.size, scheme.axis, *extremes, ends)
+    return _NOT_QUANTIZED if isinstance(scheme, NotQuantized) else _OTHER_SCHEME
 
 
 def finding(
@@ -97,33 +121,32 @@ def listed(word: str, values: NDArray[Any], limit: int = 4) -> str:
     return f"{word}{'s' if values.size > 1 else ''} {shown}{more}"
 
 
-def tensor_findings(model: Model) -> Iterator[Finding]:
+def tensor_findings(parameters: Mapping[Tensor, Parameters]) -> Iterator[Finding]:
     """Find problems of single tensors, and of tensors that share a buffer."""
     seen: set[object] = set()
-    for subgraph in model.subgraphs:
-        for tensor in subgraph.tensors:
-            facts = facts_of(tensor)
-            if facts.type in INTEGER_RANGES:
-                yield from _parameters(tensor, facts)
-            if tensor.is_constant:
-                yield from _contents(tensor, seen)
-    yield from _shared(model.subgraphs)
+    for tensor, its_parameters in parameters.items():
+        if tensor.type in INTEGER_RANGES:
+            yield from _parameters(tensor, its_parameters)
+        if tensor.is_constant:
+            yield from _contents(tensor, seen)
+    yield from _shared(parameters)
 
 
-def _parameters(tensor: Tensor, facts: Facts) -> Iterator[Finding]:
-    quantization = tensor.quantization
-    if isinstance(quantization, Blockwise | MultiAxis):
-        yield from _of_blocks(tensor, quantization)
-    if not facts.scales.size:
+def _parameters(tensor: Tensor, parameters: Parameters) -> Iterator[Finding]:
+    scheme = tensor.quantization
+    if isinstance(scheme, Blockwise | MultiAxis):
+        yield from _of_blocks(tensor, scheme)
+    if not parameters.scale_count:
         return
-    yield from _scales(tensor, facts.scales)
-    yield from _counts(tensor, facts)
-    low, high = INTEGER_RANGES[facts.type]
-    outside = (facts.zero_points < low) | (facts.zero_points > min(high, (1 << 63) - 1))
-    if outside.any():
-        found = listed("zero point", facts.zero_points[outside])
-        expected = f"{low} to {high}, the range of {facts.type.name}"
-        yield finding("TQ105", None, tensor, found, expected)
+    if not _SMALLEST <= parameters.lowest <= parameters.highest < math.inf:
+        yield from _scales(tensor, parameters.scheme.scales)
+    if isinstance(scheme, PerAxis):
+        yield from _counts(tensor, scheme)
+    low, high = INTEGER_RANGES[tensor.type]
+    outside = parameters.outside(low, high)
+    if outside.size:
+        expected = f"{low} to {high}, the range of {tensor.type.name}"
+        yield finding("TQ105", None, tensor, listed("zero point", outside), expected)
 
 
 def _of_blocks(tensor: Tensor, quantization: Blockwise | MultiAxis) -> Iterator[Finding]:
@@ -138,67 +161,56 @@ def _of_blocks(tensor: Tensor, quantization: Blockwise | MultiAxis) -> Iterator[
 
 
 def _scales(tensor: Tensor, scales: NDArray[np.float32]) -> Iterator[Finding]:
-    make = partial(_scale_finding, tensor, scales)
-    yield from make(~np.isfinite(scales) | (scales < 0), None, "finite, positive scales")
-    severity = Severity.WARNING if tensor.is_constant else Severity.ERROR
-    effect = (
-        "All real values of a slice with scale zero are zero."
-        if tensor.is_constant
-        else "Quantizing a value divides by zero."
-    )
-    yield from make(scales == 0, severity, "positive scales", effect)
-    effect = "Processors that flush denormal numbers to zero read the scale as zero."
-    tiny = (scales > 0) & (scales < _SMALLEST)
-    yield from make(tiny, Severity.WARNING, f"scales of at least {_SMALLEST}", effect)
+    severity, of_zero = Severity.ERROR, "Quantizing a value divides by zero."
+    if tensor.is_constant:
+        severity = Severity.WARNING
+        of_zero = "All real values of a slice with scale zero are zero."
+    of_tiny = "Processors that flush denormal numbers to zero read the scale as zero."
+    at_least = f"scales of at least {_SMALLEST}"
+    for bad, its_severity, expected, effect in (
+        (~np.isfinite(scales) | (scales < 0), None, "finite, positive scales", None),
+        (scales == 0, severity, "positive scales", of_zero),
+        ((scales > 0) & (scales < _SMALLEST), Severity.WARNING, at_least, of_tiny),
+    ):
+        if bad.any():
+            found = listed("scale", scales[bad])
+            yield finding("TQ102", its_severity, tensor, found, expected, effect)
 
 
-def _scale_finding(
-    tensor: Tensor,
-    scales: NDArray[np.float32],
-    bad: NDArray[np.bool_],
-    severity: Severity | None,
-    expected: str,
-    effect: str | None = None,
-) -> Iterator[Finding]:
-    if bad.any():
-        yield finding("TQ102", severity, tensor, listed("scale", scales[bad]), expected, effect)
-
-
-def _counts(tensor: Tensor, facts: Facts) -> Iterator[Finding]:
-    count, rank = facts.scales.size, len(facts.shape)
-    if facts.zero_points.size != count:
-        zeros = counted(facts.zero_points.size, "zero point")
-        found = f"{counted(count, 'scale')} and {zeros}"
+def _counts(tensor: Tensor, scheme: PerAxis) -> Iterator[Finding]:
+    count, zeros = scheme.scales.size, scheme.zero_points.size
+    axis, shape = scheme.axis, tensor.shape
+    if zeros != count:
+        found = f"{counted(count, 'scale')} and {counted(zeros, 'zero point')}"
         yield finding("TQ103", None, tensor, found, "as many zero points as scales")
-    if count == 1:
+    is_axis = 0 <= axis < len(shape)
+    if count == 1 or (is_axis and count == shape[axis]):
         return
-    if not 0 <= facts.axis < rank:
-        is_clear = facts.shape == (count,)
-        yield finding(
-            "TQ104",
-            Severity.WARNING if is_clear else Severity.ERROR,
-            tensor,
-            f"{count} scales along axis {facts.axis} of shape {facts.shape}",
-            ("one scale", "axis 0")[rank] if rank < 2 else f"an axis from 0 to {rank - 1}",
-            "LiteRT refuses to open the model; kernels for microcontrollers ignore a bias' axis."
-            if is_clear
-            else None,
-        )
-    elif count != facts.shape[facts.axis]:
-        size = facts.shape[facts.axis]
-        found = f"{count} scales along axis {facts.axis} of shape {facts.shape}"
-        expected = "1 scale" if size == 1 else f"1 or {size} scales"
+    found = f"{count} scales along axis {axis} of shape {brief(shape)}"
+    if is_axis:
+        expected = "1 scale" if shape[axis] == 1 else f"1 or {shape[axis]} scales"
         yield finding("TQ103", None, tensor, found, expected)
+        return
+    last = len(shape) - 1
+    expected = ("one scale", "axis 0")[last + 1] if last < 1 else f"an axis from 0 to {last}"
+    severity, effect = Severity.ERROR, None
+    if shape == (count,):
+        severity, effect = Severity.WARNING, _AXIS_OF_BIAS
+    yield finding("TQ104", severity, tensor, found, expected, effect)
 
 
 def _contents(tensor: Tensor, seen: set[object]) -> Iterator[Finding]:
     """Find bytes that do not fit. Strings that many tensors share are decoded only once."""
     try:
         tensor.stored  # noqa: B018  # reading it checks that it fits
-        key = (place_of(tensor), tensor.shape)
-        if tensor.type is TensorType.STRING and key not in seen:
-            seen.add(key)
-            tensor.data  # noqa: B018
+        if tensor.type is TensorType.STRING:
+            # Whatever the shape: a wrong count of strings is seen before any of them is decoded.
+            # Several buffers may be the same bytes.
+            bytes_of = tensor.external_buffer or (tensor.buffer.offset, tensor.nbytes)
+            key = (bytes_of, math.prod(tensor.shape))
+            if key not in seen:
+                seen.add(key)
+                tensor.data  # noqa: B018
         if tensor.is_sparse:
             yield from _blocks(tensor)
     except CorruptModelError as error:
@@ -210,51 +222,37 @@ def _contents(tensor: Tensor, seen: set[object]) -> Iterator[Finding]:
         return
 
 
-def place_of(tensor: Tensor) -> tuple[str, int]:
-    """Return what identifies the bytes of a constant."""
-    found = tensor.external_buffer
-    return ("buffer", tensor.buffer.index) if found is None else ("external", found.id)
-
-
 def _blocks(tensor: Tensor) -> Iterator[Finding]:
     sparsity, shape = tensor.sparsity, tensor.shape
     assert sparsity is not None
     sizes = dict(zip(sparsity.traversal_order, sparsity.dimensions, strict=False))
+    uneven: dict[int, int] = {}
     for number, axis in enumerate(sparsity.block_map, len(shape)):
         dimension = sizes.get(number)
         size = dimension.size if isinstance(dimension, DenseDimension) else 0
         if size > 0 and 0 <= axis < len(shape) and shape[axis] % size:
-            found = f"blocks of {size} along axis {axis} of shape {shape}"
-            yield finding("TQ304", None, tensor, found, "blocks that divide the axis evenly")
+            uneven.setdefault(axis, size)
+    if uneven:
+        axis, size = next(iter(uneven.items()))
+        found = f"blocks of {size} along axis {axis} of shape {brief(shape)}"
+        if len(uneven) > 1:
+            found += f", and along {len(uneven) - 1} more"
+        yield finding("TQ304", None, tensor, found, "blocks that divide the axis evenly")
 
 
-def _shared(subgraphs: tuple[Subgraph, ...]) -> Iterator[Finding]:
+def _shared(parameters: Mapping[Tensor, Parameters]) -> Iterator[Finding]:
     sharing: dict[int, list[Tensor]] = defaultdict(list)
-    for subgraph in subgraphs:
-        for tensor in subgraph.tensors:
-            if tensor.is_constant and tensor.external_buffer is None:
-                sharing[tensor.buffer.index].append(tensor)
+    for tensor in parameters:
+        if tensor.is_constant and tensor.external_buffer is None:
+            sharing[tensor.buffer.index].append(tensor)
     for index, (first, *others) in sharing.items():
         for other in others:
-            if not _share_parameters(facts_of(first), facts_of(other)):
-                yield finding(
-                    "TQ303",
-                    None,
-                    other,
-                    f"buffer {index} read as {_reading(other)}",
-                    f"{_reading(first)}, as tensor {first.index} of subgraph "
-                    f"{first.subgraph_index} reads it",
-                )
+            # Schemes of blocks are not compared.
+            if parameters[first].scheme != parameters[other].scheme:
+                found = f"buffer {index} read as {_reading(other)}"
+                by = f"tensor {first.index} of subgraph {first.subgraph_index}"
+                yield finding("TQ303", None, other, found, f"{_reading(first)}, as {by} reads it")
                 break
-
-
-def _share_parameters(one: Facts, other: Facts) -> bool:
-    """Tell whether two tensors have the same parameters. Those of blocks are not compared."""
-    return (
-        np.array_equal(one.scales, other.scales)
-        and np.array_equal(one.zero_points, other.zero_points)
-        and one.axis == other.axis
-    )
 
 
 def _reading(tensor: Tensor) -> str:

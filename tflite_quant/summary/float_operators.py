@@ -172,10 +172,10 @@ class Walk:
     def _store(self, inputs: list[Tensor]) -> None:
         """Count the bytes of weights, those that several tensors share once."""
         for tensor in inputs:
-            key = (place_of(tensor), tensor.type)
-            if not tensor.is_constant or key in self._seen:
+            if not tensor.is_constant or not (is_float(tensor) or is_quantized(tensor)):
                 continue
-            if is_float(tensor) or is_quantized(tensor):
+            key = (place_of(tensor), tensor.type)
+            if key not in self._seen:
                 self._seen.add(key)
                 self.stored[tensor.type] += tensor.nbytes or 0
 
