@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
+from ..format.budget import CHARACTER_COST
 from ..format.source import Source
 from ..model.model import Model, open
-from .findings import Report
+from .findings import Finding, Report
 from .graph import graph_findings
 from .operators import operator_findings
 from .tensors import parameters_of, tensor_findings
@@ -25,7 +28,8 @@ def check(model: Model | Source) -> Report:
     Raises
     ------
     TFLiteError, OSError
-        The model cannot be opened, or an operator's options are broken.
+        The model cannot be opened, an operator's options are broken, or tensors with findings
+        share names so much that it would take more than the file's budget.
 
     Examples
     --------
@@ -37,7 +41,12 @@ def check(model: Model | Source) -> Report:
         with open(model) as opened:
             return check(opened)
     parameters = {t: parameters_of(t) for subgraph in model.subgraphs for t in subgraph.tensors}
-    findings = [*tensor_findings(parameters), *operator_findings(model, parameters)]
-    findings += graph_findings(model)
-    # A tensor may be the input of an operator twice.
-    return Report(model.name, tuple(sorted(dict.fromkeys(findings), key=lambda one: -one.severity)))
+    budget = model.structure.file.afresh().budget
+    # Not a list, since a tensor may be the input of an operator twice.
+    findings: dict[Finding, None] = {}
+    for finding in chain(
+        tensor_findings(parameters), operator_findings(model, parameters), graph_findings(model)
+    ):
+        budget.spend(CHARACTER_COST * len(str(finding)), "the findings")
+        findings[finding] = None
+    return Report(model.name, tuple(sorted(findings, key=lambda finding: -finding.severity)))
