@@ -105,7 +105,7 @@ def dequantize(
 def _dequantize_narrow(
     q: NDArray[Any], out: NDArray[np.float32], scales: NDArray[Any], zeros: NDArray[Any]
 ) -> None:
-    shifted = bool(zeros.any())
+    shifted = np.count_nonzero(zeros)
     for block in _blocks(q.shape):
         values = out[block]
         np.copyto(values, q[block], casting="unsafe")
@@ -206,7 +206,7 @@ def _round(quotients: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def are_exact(zeros: NDArray[Any]) -> bool:
     """Tell whether the differences of these zero points to 16-bit values are exact in float32."""
-    return not zeros.any() or bool(((zeros >= -_EXACT) & (zeros <= _EXACT)).all())
+    return not np.count_nonzero((zeros < -_EXACT) | (zeros > _EXACT))
 
 
 def _parameters(
@@ -254,7 +254,7 @@ def as_float32(scale: ArrayLike) -> NDArray[np.float32]:
 
 def require_finite(scales: NDArray[np.float32]) -> None:
     """Refuse scales that are infinite or NaN."""
-    if not np.isfinite(scales).all():
+    if np.count_nonzero(np.isfinite(scales)) < scales.size:
         raise QuantizationError(f"a scale is {scales[~np.isfinite(scales)][0]}, expected a number")
 
 

@@ -22,8 +22,12 @@ from ..model.operator import Operator
 from ..model.subgraph import Subgraph
 from ..model.tensor import Tensor
 
-_CHUNK_COST, _CHARACTER_COST = 32, 4
+_VALUE_COST, _CHARACTER_COST = 128, 4
 """What a number or string in the text is charged, and a character of it: time, too."""
+_PARTS = 500
+"""Parts of the text that are put together."""
+
+_encode = json.JSONEncoder(allow_nan=False).encode
 
 
 def json_text(data: Any, budget: Budget | None = None, indent: str = "\n") -> Iterator[str]:
@@ -31,7 +35,7 @@ def json_text(data: Any, budget: Budget | None = None, indent: str = "\n") -> It
 
     Parameters
     ----------
-    data : dict, list, iterator, array, or a scalar
+    data : dict, list, iterator, or array
         An iterator is a list whose items are made one by one.
     budget : Budget, optional
         It is charged for the text.
@@ -52,26 +56,27 @@ def json_text(data: Any, budget: Budget | None = None, indent: str = "\n") -> It
      ]
     }
     """
-    inner, is_empty = f"{indent} ", True
     if isinstance(data, np.ndarray):
-        data = iter(data) if data.ndim > 1 else iter(_array_data(data))
-    if isinstance(data, dict | list | Iterator):
-        start, end = "{}" if isinstance(data, dict) else "[]"
-        yield start
-        for item in data.items() if isinstance(data, dict) else data:
-            yield inner if is_empty else f",{inner}"
-            is_empty = False
-            if isinstance(data, dict):
-                yield f"{json.dumps(item[0])}: "
-                yield from json_text(item[1], budget, inner)
-            else:
-                yield from json_text(item, budget, inner)
-        yield end if is_empty else f"{indent}{end}"
-        return
-    text = json.dumps(data, allow_nan=False)
-    if budget is not None:
-        budget.spend(_CHUNK_COST + _CHARACTER_COST * len(text), "the JSON text")
-    yield text
+        data = iter(data) if data.ndim > 1 else _array_data(data)
+    inner, is_dict, is_empty = f"{indent} ", isinstance(data, dict), True
+    parts = ["{" if is_dict else "["]
+    for item in data.items() if is_dict else data:
+        key, value = (f"{_encode(item[0])}: ", item[1]) if is_dict else ("", item)
+        parts.append(f"{'' if is_empty else ','}{inner}{key}")
+        is_empty = False
+        if isinstance(value, np.ndarray) and not value.ndim:
+            value = _array_data(value)
+        is_scalar = value is None or isinstance(value, str | int | float)
+        if is_scalar:
+            parts.append(_encode(value))
+            if budget is not None:
+                budget.spend(_VALUE_COST + _CHARACTER_COST * len(parts[-1]), "the JSON text")
+        if not is_scalar or len(parts) > _PARTS:
+            yield "".join(parts)
+            parts = []
+        if not is_scalar:
+            yield from json_text(value, budget, inner)
+    yield "".join(parts) + ("" if is_empty else indent) + ("}" if is_dict else "]")
 
 
 def model_json(model: Model, subgraphs: Sequence[Subgraph]) -> Iterator[str]:

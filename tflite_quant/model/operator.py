@@ -141,7 +141,10 @@ class Operator:
         CorruptModelError
             They look like a FlexBuffer map, and are none. `custom_data` has the bytes.
         """
-        return self.read_custom_options(Budget(self._shared.structure.file.size))
+        shared, fresh = self._shared, Budget(self._shared.structure.file.size)
+        options = self.read_custom_options(fresh if self.index in shared.paid else shared.budget)
+        shared.paid.add(self.index)
+        return options
 
     def read_custom_options(self, budget: Budget) -> dict[str, object] | None:
         """Read `custom_options` as part of a larger question, whose budget is charged."""
@@ -154,6 +157,8 @@ class _OptionsOfAll:
 
     def __init__(self, structure: Structure, rows: slice) -> None:
         self.structure, self.rows = structure, rows
+        # Custom options are read anew each time, and charged the first time.
+        self.budget, self.paid = Budget(structure.file.size), set[int]()
 
     @cached_property
     def options(self) -> list[Options | CorruptModelError | None]:

@@ -247,18 +247,18 @@ class Tensor:
                     f"{content.size:_} bytes are not a whole number of {self.type.name} values"
                 )
             return content.view(dtype)
-        shape, expected = brief(self.shape), values.stored_bytes(self.type, self.shape)
+        expected = values.stored_bytes(self.type, self.shape)
         if expected is None:
-            raise CorruptModelError(f"no tensor has shape {shape}")
+            raise CorruptModelError(f"no tensor has shape {brief(self.shape)}")
         if content.size != expected:
             place = f"buffer {self.buffer.index}"
             if self.external_buffer is not None:
                 place = f"file {self.external_buffer.file!r}"
             raise CorruptModelError(
-                f"{place} has {content.size:_} bytes, but {self.type.name} of shape {shape} takes "
-                f"{expected} bytes"
+                f"{place} has {content.size:_} bytes, but {self.type.name} of shape "
+                f"{brief(self.shape)} takes {expected} bytes"
             )
-        stored = content.view(dtype)
+        stored = content if dtype == np.uint8 else content.view(dtype)
         return stored if values.is_packed(self.type) else self._shaped(stored)
 
     def _data(self) -> NDArray[Any]:
