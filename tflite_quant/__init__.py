@@ -23,8 +23,9 @@ from .errors import (
     UnsupportedError,
 )
 from .format.schema import TensorType
+from .format.tables import ExternalBuffer
 from .model.block_quantization import Blockwise, MultiAxis
-from .model.buffer import Buffer, ExternalBuffer
+from .model.buffer import Buffer
 from .model.model import Metadata, Model, Signature, open
 from .model.operator import Operator
 from .model.quantization import (

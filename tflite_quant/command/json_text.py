@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..errors import TFLiteError
 from ..format.budget import Budget
 from ..model import quantization as schemes
+from ..model.block_quantization import MultiAxis
 from ..model.model import Model
 from ..model.operator import Operator
 from ..model.subgraph import Subgraph
@@ -239,7 +240,7 @@ def _parameters(quantization: schemes.Quantization) -> dict[str, Any]:
         "block_size": quantization.block_size,
         "axis": quantization.quantized_dimension,
     }
-    if isinstance(quantization, schemes.MultiAxis):
+    if isinstance(quantization, MultiAxis):
         return data | {"axes": list(quantization.axes)}
     return data | {"block_shape": list(quantization.block_shape)}
 

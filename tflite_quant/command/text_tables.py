@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..errors import TFLiteError, brief
 from ..format.budget import CHARACTER_COST, Budget
 from ..model import quantization as schemes
+from ..model.block_quantization import Blockwise, MultiAxis
 from ..model.model import Model
 from ..model.operator import Operator
 from ..model.subgraph import Subgraph
@@ -210,10 +211,10 @@ def _parameters(quantization: schemes.Quantization) -> tuple[str, str, str]:
             return _cell(scale), str(zero_point), ""
         case schemes.PerAxis(scales=scales, zero_points=zero_points, axis=axis):
             return f"{scales.size} {_range(scales)}", _range(zero_points), str(axis)
-        case schemes.Blockwise():
+        case Blockwise():
             blocks = f"by {quantization.block_shape or quantization.block_size}"
             return *_parameters_in_tensors(quantization), blocks
-        case schemes.MultiAxis():
+        case MultiAxis():
             return *_parameters_in_tensors(quantization), ",".join(map(str, quantization.axes))
         case schemes.Custom():
             return f"{quantization.content.size} bytes", "", ""
@@ -224,7 +225,7 @@ def _parameters(quantization: schemes.Quantization) -> tuple[str, str, str]:
 
 
 def _parameters_in_tensors(
-    quantization: schemes.Blockwise | schemes.MultiAxis,
+    quantization: Blockwise | MultiAxis,
 ) -> tuple[str, str]:
     """Return scale and zero point, or which tensors have them if they cannot be read."""
     scales, zero_points = quantization.scales, quantization.zero_points

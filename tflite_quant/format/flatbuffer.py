@@ -113,13 +113,6 @@ class Layout:
         self.copied = sum(field.is_copied for field in fields)
         self.references = sum(field.kind is not Kind.NUMBER for field in fields)
 
-    def __repr__(self) -> str:
-        return f"Layout({self.name}, {len(self.fields)} fields)"
-
-    def field(self, name: str) -> Field:
-        """Return a field by its name in the schema."""
-        return self.fields[self.columns[name]]
-
     @cached_property
     def slots(self) -> tuple[int, ...]:
         """The place of each field's entry in a vtable, which is a row of 16-bit numbers."""

@@ -137,21 +137,27 @@ _KINDS = {
 }
 
 
-def _newer(layout: Layout, slot: int, *fields: str) -> Layout:
-    """Add fields to a layout, from a slot on, that package `tflite` does not have yet.
+def _newer(name: str, slot: int, fields: str) -> Layout:
+    """Return the layout of a table with fields that package `tflite` does not have yet.
 
     Parameters
     ----------
-    *fields : str
-        Name and type of each, one slot after another.
+    name : str
+        The table, which the package may lack as well.
+    slot : int
+        The place of the first of the fields.
+    fields : str
+        Name and type of each, one slot after another: "id: uint32, packing: string".
     """
-    known = {field.name for field in layout.fields}
-    added = []
-    for index, text in enumerate(fields, slot):
-        name, kind = text.split(": ")
-        if name not in known:
-            added.append(Field(name, _KINDS[kind][0], 4 + 2 * index, np.dtype(_KINDS[kind][1])))
-    return Layout(layout.name, (*layout.fields, *added))
+    known = layout_of(getattr(tflite, name)).fields if hasattr(tflite, name) else ()
+    names = {field.name for field in known}
+    pairs = [field.split(": ") for field in fields.split(", ")]
+    added = [
+        Field(field, _KINDS[kind][0], 4 + 2 * (slot + index), np.dtype(_KINDS[kind][1]))
+        for index, (field, kind) in enumerate(pairs)
+        if field not in names
+    ]
+    return Layout(name, (*known, *added))
 
 
 BUFFER = layout_of(tflite.Buffer)
@@ -173,35 +179,18 @@ SPARSE_INDEX_VECTORS = {
 """The tables of the union SparseIndexVector, by their numbers."""
 
 # Newer than package tflite 2.18; ai-edge-litert 2.3.0, schema_py_generated.py (schema version 3d).
-MODEL = _newer(
-    layout_of(tflite.Model), 8, "external_buffer_groups: [table]", "external_buffers: [table]"
-)
-TENSOR = _newer(layout_of(tflite.Tensor), 10, "external_buffer: uint32")
-EXTERNAL_BUFFER_GROUP = _newer(Layout("ExternalBufferGroup", ()), 0, "name: string")
+MODEL = _newer("Model", 8, "external_buffer_groups: [table], external_buffers: [table]")
+TENSOR = _newer("Tensor", 10, "external_buffer: uint32")
+EXTERNAL_BUFFER_GROUP = _newer("ExternalBufferGroup", 0, "name: string")
 EXTERNAL_BUFFER = _newer(
-    Layout("ExternalBuffer", ()),
+    "ExternalBuffer",
     0,
-    "id: uint32",
-    "group: uint32",
-    "offset: uint64",
-    "length: uint64",
-    "packing: string",
+    "id: uint32, group: uint32, offset: uint64, length: uint64, packing: string",
 )
-BLOCKWISE_QUANTIZATION = _newer(
-    Layout("BlockwiseQuantization", ()),
-    0,
-    "scales: int32",
-    "zero_points: int32",
-    "block_size: int32",
-    "block_shape: [int32]",
-)
+_IN_TENSORS = "scales: int32, zero_points: int32, block_size: int32"
+BLOCKWISE_QUANTIZATION = _newer("BlockwiseQuantization", 0, f"{_IN_TENSORS}, block_shape: [int32]")
 MULTI_AXIS_QUANTIZATION = _newer(
-    Layout("MultiAxisQuantization", ()),
-    0,
-    "scales: int32",
-    "zero_points: int32",
-    "block_size: int32",
-    "quantized_dimensions: [int32]",
+    "MultiAxisQuantization", 0, f"{_IN_TENSORS}, quantized_dimensions: [int32]"
 )
 
 

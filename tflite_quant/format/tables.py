@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..errors import CorruptModelError
 from . import schema
+from .budget import ELEMENT_COST
 from .flatbuffer import File, Positions, Tables, Vectors, read_tables
 
 CUSTOM, BLOCKWISE, MULTI_AXIS = 1, 2, 3
@@ -65,22 +66,26 @@ class Sparsities(NamedTuple):
     indices: dict[str, list[tuple[Vectors, Positions]]]
 
 
-class External(NamedTuple):
-    """Which bytes lie in files beside the model.
+class ExternalBuffer(NamedTuple):
+    """Bytes that lie in a file beside the model.
 
     Attributes
     ----------
-    groups : Tables
-        Each has the name of a file.
-    buffers : Tables
-        The ExternalBuffers.
-    rows : dict of int to int
-        The row in `buffers` of each buffer's id.
+    id : int
+        What tensors refer to it by.
+    file : str
+        The name of the file, in the model's folder.
+    offset, length : int
+        Which bytes of it.
+    packing : str
+        How they are packed; empty or "unpacked" if they are not.
     """
 
-    groups: Tables
-    buffers: Tables
-    rows: dict[int, int]
+    id: int
+    file: str
+    offset: int
+    length: int
+    packing: str
 
 
 class OperatorCode(NamedTuple):
@@ -123,8 +128,10 @@ class Structure:
     buffer_starts, buffer_sizes : ndarray of int64, shape (buffers + 1,)
         Where the bytes of each buffer lie in the file, 0 for a buffer without data. The last row
         is a buffer without data: a model need not have the buffer 0 that its tensors name.
-    details, sparsities, external
+    details, sparsities
         What few models have; None where no tensor has it.
+    external : dict of int to ExternalBuffer
+        Which bytes lie in other files, by the number that tensors have.
     """
 
     file: File
@@ -146,7 +153,7 @@ class Structure:
     buffer_sizes: Positions
     details: Details | None
     sparsities: Sparsities | None
-    external: External | None
+    external: dict[int, ExternalBuffer]
 
     @cached_property
     def codes(self) -> list[OperatorCode]:
@@ -165,11 +172,6 @@ class Structure:
             tables.numbers("version").tolist(),
         )
         return [OperatorCode(*facts) for facts in zip(*columns, strict=True)]
-
-    @property
-    def tensor_counts(self) -> Positions:
-        """The number of tensors of each subgraph."""
-        return self.tensor_bounds[1:] - self.tensor_bounds[:-1]
 
 
 def read_structure(file: File) -> Structure:
@@ -276,30 +278,40 @@ def _read_sparsities(tensors: Tables) -> Sparsities | None:
     for name in ("array_segments", "array_indices"):
         kinds, indices[name] = dimensions.numbers(f"{name}_type"), []
         for kind, layout in schema.SPARSE_INDEX_VECTORS.items():
-            vectors, of_dimensions = dimensions.child(name, layout, name, kinds == kind)
-            indices[name].append((vectors.vectors("values"), of_dimensions))
+            tables_of_kind, of_dimensions = dimensions.child(name, layout, name, kinds == kind)
+            vectors = tables_of_kind.vectors("values")
+            # Indices of a byte each are no raw bytes: they become wider numbers.
+            tensors.file.spend(
+                ELEMENT_COST * int(vectors.lengths.sum()), "indices of sparse tensors"
+            )
+            indices[name].append((vectors, of_dimensions))
     return Sparsities(tables, rows, dimensions, bounds, indices)
 
 
-def _read_external(model: Tables, tensors: Tables) -> External | None:
-    """Read what the model says of other files; None where no tensor has its values there."""
+def _read_external(model: Tables, tensors: Tables) -> dict[int, ExternalBuffer]:
+    """Read what the model says of other files, if a tensor has its values there."""
     if not tensors.has("external_buffer"):
-        return None
+        return {}
     layout, word = schema.EXTERNAL_BUFFER_GROUP, "external buffer group"
     groups, _ = model.children("external_buffer_groups", layout, word)
     layout, word = schema.EXTERNAL_BUFFER, "external buffer"
     buffers, _ = model.children("external_buffers", layout, word)
     _check_below(buffers, "group", len(groups))
-    rows = {number: row for row, number in enumerate(buffers.numbers("id").tolist())}
+    names = groups.strings("name")
+    ids, files, offsets, lengths = (
+        buffers.numbers(name).tolist() for name in ("id", "group", "offset", "length")
+    )
+    columns = (ids, [names[file] for file in files], offsets, lengths, buffers.strings("packing"))
+    found = {facts[0]: ExternalBuffer(*facts) for facts in zip(*columns, strict=True)}
     for row, number in enumerate(tensors.numbers("external_buffer").tolist()):
-        if number and number not in rows:
+        if number and number not in found:
             raise CorruptModelError(f"{tensors.label(row)}: there is no external buffer {number}")
-    return External(groups, buffers, rows)
+    return found
 
 
 def _check_indices(structure: Structure) -> None:
     """Refuse a model in which a table names another by an index that is not there."""
-    s, counts = structure, structure.tensor_counts
+    s, counts = structure, structure.tensor_bounds[1:] - structure.tensor_bounds[:-1]
     if not len(s.subgraphs):
         raise CorruptModelError("the model has no subgraph")
     # A tensor without data names buffer 0 also where a model has no buffers at all.

@@ -1,15 +1,11 @@
-"""The bytes that tensors and metadata refer to: in the model's file, or in one beside it."""
+"""The bytes that tensors and metadata refer to."""
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..format.flatbuffer import File
-
-_BYTE = np.dtype(np.uint8)
 
 
 class Buffer:
@@ -49,26 +45,4 @@ class Buffer:
         ValueError
             The model is closed.
         """
-        return self._file.view(self.offset, self.nbytes, _BYTE)
-
-
-class ExternalBuffer(NamedTuple):
-    """Bytes that lie in a file beside the model.
-
-    Attributes
-    ----------
-    id : int
-        What tensors refer to it by.
-    file : str
-        The name of the file, in the model's folder.
-    offset, length : int
-        Which bytes of it.
-    packing : str
-        How they are packed; empty or "unpacked" if they are not.
-    """
-
-    id: int
-    file: str
-    offset: int
-    length: int
-    packing: str
+        return self._file.view(self.offset, self.nbytes, np.dtype(np.uint8))

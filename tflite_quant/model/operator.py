@@ -23,7 +23,6 @@ from .tensor import Tensor
 if TYPE_CHECKING:
     from .subgraph import Subgraph
 
-_BYTE = np.dtype(np.uint8)
 _NO_OPTIONS: Mapping[str, object] = MappingProxyType({})
 
 
@@ -130,7 +129,7 @@ class Operator:
                 f"{tables.label(row)}: its {size:_} bytes of custom options run past the end of "
                 f"the file (offset {offset:_} of {file.size:_})"
             )
-        return file.view(offset, size, _BYTE)
+        return file.view(offset, size, np.dtype(np.uint8))
 
     @property
     def custom_options(self) -> dict[str, object] | None:

@@ -16,18 +16,6 @@ from ..arithmetic import affine
 from ..errors import QuantizationError, UnsupportedError
 from .block_quantization import Blockwise, MultiAxis, by_identity, require_integers, spread
 
-__all__ = [
-    "Blockwise",
-    "Custom",
-    "MultiAxis",
-    "NotQuantized",
-    "PerAxis",
-    "PerTensor",
-    "Quantization",
-    "UnknownScheme",
-    "classify",
-]
-
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 

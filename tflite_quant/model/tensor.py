@@ -18,9 +18,9 @@ from ..format.budget import DENSE_PER_BYTE, Budget
 from ..format.schema import TensorType, quantization_details_name
 from ..format.source import load_beside
 from ..format.sparsity import Sparsity, densify, sparsity_of
-from ..format.tables import BLOCKWISE, CUSTOM, Structure
+from ..format.tables import BLOCKWISE, CUSTOM, ExternalBuffer, Structure
 from .block_quantization import Blockwise, MultiAxis
-from .buffer import Buffer, ExternalBuffer
+from .buffer import Buffer
 from .once import cached_property
 from .quantization import (
     Custom,
@@ -393,7 +393,7 @@ def make_tensors(
         tables.numbers("is_variable", rows).tolist(),
         (tables.references("sparsity")[rows] != 0).tolist(),
         _buffers(structure, rows),
-        _external_buffers(structure, rows),
+        map(structure.external.get, tables.numbers("external_buffer", rows).tolist()),
         _quantizations(structure, rows),
         strict=True,
     )
@@ -407,24 +407,6 @@ def _buffers(structure: Structure, rows: slice) -> list[Buffer]:
     file, none = structure.file, Buffer(0, int(structure.buffer_starts[0]), 0, structure.file)
     columns = zip(indices.tolist(), starts.tolist(), sizes.tolist(), strict=True)
     return [Buffer(*facts, file) if facts[0] else none for facts in columns]
-
-
-def _external_buffers(structure: Structure, rows: slice) -> list[ExternalBuffer | None]:
-    """Return where in other files the values of each tensor lie."""
-    external = structure.external
-    numbers = structure.tensors.numbers("external_buffer", rows).tolist()
-    if external is None:
-        return [None] * len(numbers)
-    found: dict[int, ExternalBuffer | None] = {0: None}
-    for number in set(numbers) - {0}:
-        this = slice(row := external.rows[number], row + 1)
-        offset, length, group = (
-            int(external.buffers.numbers(name, this)[0]) for name in ("offset", "length", "group")
-        )
-        (file,) = external.groups.strings("name", slice(group, group + 1))
-        (packing,) = external.buffers.strings("packing", this)
-        found[number] = ExternalBuffer(number, file, offset, length, packing)
-    return [found[number] for number in numbers]
 
 
 def _quantizations(structure: Structure, rows: slice) -> list[Quantization | None]:
