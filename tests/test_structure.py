@@ -62,6 +62,8 @@ ROOT = target(0)
 SUBGRAPH = target(target(field(ROOT, 2)) + 4)
 SECOND = target(target(field(SUBGRAPH, 0)) + 8)
 """The second tensor."""
+OPERATOR = target(target(field(SUBGRAPH, 3)) + 4)
+METADATA = target(target(field(ROOT, 6)) + 4)
 
 
 def test_the_unpatched_model_opens() -> None:
@@ -97,6 +99,61 @@ def test_offsets(position: int, kind: str, value: int, message: str) -> None:
     text = refusal(patched(position, kind, value))
     assert any(part in text for part in message.split("|")), text
     assert f"of {len(MODEL):_})" in text
+
+
+def entry(table: int, slot: int) -> int:
+    """Give the position of a field's entry in the vtable of a table of `MODEL`."""
+    return table - number(table, "i") + 4 + 2 * slot
+
+
+@pytest.mark.parametrize(
+    ("table", "slot", "label"),
+    [
+        (ROOT, 0, "the model: 'version'"),
+        (ROOT, 2, "the model: 'subgraphs'"),
+        (SUBGRAPH, 4, "subgraph 0: 'name'"),
+        (SECOND, 0, "subgraph 0, tensor 1: 'shape'"),
+        (OPERATOR, 1, "subgraph 0, operator 0: 'inputs'"),
+        (METADATA, 1, "metadata entry 0: 'buffer'"),
+    ],
+)
+@pytest.mark.parametrize("off", [-3, -2, -1, 1, 2, 3])
+def test_a_field_that_is_not_aligned(table: int, slot: int, label: str, off: int) -> None:
+    """A reader that rounds positions to words would take the number beside it, and go on."""
+    position = entry(table, slot)
+    text = refusal(patched(position, "H", number(position, "H") + off))
+    where = field(table, slot) + off
+    assert text == f"{label} is not aligned (offset {where:_} of {len(MODEL):_})"
+
+
+@pytest.mark.parametrize("off", [-1, 1, -3, 3])
+def test_a_field_of_one_byte_lies_anywhere(off: int) -> None:
+    """The type of a tensor, which then is another byte."""
+    position = entry(SECOND, 1)
+    other = number(field(SECOND, 1) + off, "b")
+    tensor = tq.open(patched(position, "H", number(position, "H") + off)).tensors[1]
+    assert tensor.type == other
+
+
+@pytest.mark.parametrize("off", [1, 2, 4, 6])
+def test_a_number_of_8_bytes_is_4_aligned(off: int) -> None:
+    """Builders that write no padding put it there."""
+    b = build.start()
+    outside = build.table(b, "Buffer", offset=40, size=2**32 + 8)
+    buffers = build.references(b, [outside])
+    subgraphs = build.references(b, [build.table(b, "SubGraph")])
+    content = bytearray(build.finish(b, subgraphs=subgraphs, buffers=buffers))
+    table = len(content) - outside
+    vtable = table - struct.unpack_from("<i", content, table)[0]
+    (offset,) = struct.unpack_from("<H", content, vtable + 6)
+    (size,) = struct.unpack_from("<H", content, vtable + 8)
+    assert size + 8 == offset
+    struct.pack_into("<H", content, vtable + 8, size + off)
+    text = refusal(bytes(content))
+    if off == 4:  # the upper half of the size, and the lower half of the offset
+        assert text.startswith(f"buffer 0: its {(40 << 32) + 1:_} bytes run past the end")
+    else:
+        assert text.startswith("buffer 0: 'size' is not aligned (offset ")
 
 
 @pytest.mark.parametrize("cut", range(8, len(MODEL)))
