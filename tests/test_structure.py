@@ -156,6 +156,33 @@ def test_a_number_of_8_bytes_is_4_aligned(off: int) -> None:
         assert text.startswith("buffer 0: 'size' is not aligned (offset ")
 
 
+@pytest.mark.parametrize("tail", [0, 1, 2, 3])
+@pytest.mark.parametrize(
+    ("position", "message"),
+    [
+        (0, "the model: the table is past the end of the file"),
+        (field(ROOT, 2), "the model: 'subgraphs' is past the end of the file"),
+        (field(SECOND, 3), "subgraph 0, tensor 1: 'name' is past the end of the file"),
+        (target(field(ROOT, 2)) + 4, "subgraph 0: the table is past the end of the file"),
+    ],
+)
+def test_what_begins_in_the_last_bytes(position: int, message: str, tail: int) -> None:
+    """Where there is no room for the four bytes with which each thing begins."""
+    content = patched(position, "I", len(MODEL) - position) + bytes(tail)
+    where = f"offset {len(MODEL):_} of {len(content):_}"
+    assert refusal(content) == f"{message} ({where})"
+
+
+@pytest.mark.parametrize("tail", [0, 1, 2, 3])
+def test_a_vtable_in_the_last_bytes(tail: int) -> None:
+    """It has at least two numbers, of which the first says how long it is."""
+    content = patched(ROOT, "i", ROOT - len(MODEL)) + bytes(tail)
+    assert "the model: the vtable is not in the file" in refusal(content)
+    assert "the model has no subgraph" in refusal(
+        patched(ROOT, "i", ROOT - len(MODEL)) + struct.pack("<HH", 4, 4)
+    )
+
+
 @pytest.mark.parametrize("cut", range(8, len(MODEL)))
 def test_a_model_cut_short_opens_whole_or_is_refused(cut: int) -> None:
     try:
@@ -270,6 +297,16 @@ def test_long_scales_shared_by_many_tensors_are_no_bomb() -> None:
     assert {each.size for each in scales if each is not None} == {100_000}
 
 
+def test_weights_shared_by_many_buffers_cost_nothing() -> None:
+    """Their bytes are a view of the file, and not copied."""
+    b = build.start()
+    data = build.numbers(b, np.zeros(1_000_000), "u1")
+    buffers = [build.table(b, "Buffer", data=data) for _ in range(1_000)]
+    graph = build.table(b, "SubGraph")
+    parts = {"subgraphs": build.references(b, [graph]), "buffers": build.references(b, buffers)}
+    assert tq.open(build.finish(b, **parts)).buffers[-1].nbytes == 1_000_000
+
+
 def test_a_name_shared_by_many_tables_that_are_read_one_by_one_is_no_bomb() -> None:
     b = build.start()
     name = build.text(b, "x" * 100_000)
@@ -373,6 +410,16 @@ class TestBuffersOutsideTheFlatbuffer:
         tensor = tq.open(self.content(end - 8, 4)).tensors[0]
         assert tensor.data.tolist() == [8, 9, 10, 11]
         assert tensor.buffer.offset == end - 8
+
+    def test_may_end_where_the_file_ends(self) -> None:
+        end = len(self.content(8, 4))
+        assert tq.open(self.content(end - 4, 4)).tensors[0].data.tolist() == [12, 13, 14, 15]
+        for offset, size in ((end - 4, 5), (end, 1)):
+            assert "run past the end of the file" in refusal(self.content(offset, size))
+        # A size of 0 is not written.
+        end = len(self.content(8, 0))
+        assert tq.open(self.content(end, 0)).buffers[1].data.size == 0
+        assert "run past the end of the file" in refusal(self.content(end + 1, 0))
 
     @pytest.mark.parametrize("offset", [0, 1])
     def test_offsets_0_and_1_mean_none(self, offset: int) -> None:
