@@ -13,6 +13,7 @@ from rich.table import Table
 import tflite_quant as tq
 from conftest import ROOT
 from tests import build
+from tflite_quant.arithmetic.affine import BLOCK
 from tflite_quant.command.json_data import model_data
 from tflite_quant.command.tables import model_tables, tensor_tables
 
@@ -318,6 +319,7 @@ class TestMultiAxis:
             ([0, 1], (4, 2), 2),
             ([0, 1], (2, 2), 2),
             ([0], (4, 6, 1), 0),
+            ([0, 3], (4, 1, 5), 0),
         ],
     )
     def test_what_does_not_fit_is_refused(
@@ -325,8 +327,13 @@ class TestMultiAxis:
     ) -> None:
         q = np.zeros((4, 6, 5), np.int8)
         tensor = model_of(multi_axis(axes, size), q, np.ones(scales, np.float32))["w"]
-        with pytest.raises(tq.QuantizationError, match=r"do not take shape \(4, 6, 5\) to scales"):
+        blocks = f" in blocks of {size}" if size else ""
+        with pytest.raises(tq.QuantizationError) as caught:
             tensor.dequantize()
+        assert str(caught.value) == (
+            f"subgraph 0, tensor 0 'w': axes {tuple(axes)}{blocks} do not take shape (4, 6, 5) "
+            f"to scales of shape {scales}"
+        )
 
     def test_repr(self) -> None:
         q, scales = np.zeros((4, 6), np.int8), np.full((4, 2), 0.5, np.float32)
@@ -348,7 +355,15 @@ class TestArithmetic:
 
     def test_rank_0_and_no_values(self) -> None:
         assert tq.dequantize_blockwise(np.int8(3), 0.5, 1) == 1
-        assert tq.dequantize_blockwise(np.zeros((0, 4), np.int8), np.ones((1, 2))).shape == (0, 4)
+        for shape in ((0, 4), (4, 0), (0, 0)):
+            none = np.zeros(shape, np.int8)
+            assert tq.dequantize_blockwise(none, np.ones((1, 2))).shape == shape
+
+    def test_rows_longer_than_the_blocks_that_are_worked_on(self) -> None:
+        q = (np.arange(3 * BLOCK) % 999).astype(np.int16).reshape(1, -1).repeat(2, 0)
+        scales, zeros = np.array([[1, 2, 4], [8, 16, 32]]), np.array([[0, 1, 2], [3, 4, 5]])
+        expected = by_hand(q, scales, zeros, [1, BLOCK])
+        assert np.array_equal(tq.dequantize_blockwise(q, scales, zeros), expected)
 
     @pytest.mark.parametrize(
         ("arguments", "error", "message"),

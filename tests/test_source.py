@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import mmap
+import os
+import threading
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -62,6 +64,36 @@ class TestSources:
             assert tracemalloc.get_traced_memory()[1] < 1 << 20
         finally:
             tracemalloc.stop()
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+    def test_a_pipe_that_gives_its_bytes_little_by_little(self, tmp_path: Path) -> None:
+        """It has no size, and a read gives what is there by then."""
+        pipe = tmp_path / "pipe"
+        os.mkfifo(pipe)
+
+        def write() -> None:
+            with pipe.open("wb", buffering=0) as file:
+                for start in range(0, len(MODEL), 50):
+                    file.write(MODEL[start : start + 50])
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        assert names(pipe) == ["t"]
+        writer.join()
+
+    def test_a_read_that_gives_less_than_there_is(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As systems do when a signal comes, or a network is slow."""
+
+        class Slow(io.FileIO):
+            def read(self, size: int | None = -1, /) -> bytes:
+                return super().read(10 if size and size > 0 else -1) or b""
+
+        monkeypatch.setattr(
+            "tflite_quant.format.source.open", lambda path, *_, **__: Slow(path), raising=False
+        )
+        assert names(path) == ["t"]
 
     def test_nothing_is_copied_from_memory(self) -> None:
         memory = np.frombuffer(MODEL, np.uint8)

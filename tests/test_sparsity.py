@@ -517,6 +517,10 @@ class TestRefused:
         sparsity = Sparsity((0, 1, 2, 3), (), (*(HUGE,) * 3, DenseDimension(0)))
         with pytest.raises(CorruptModelError, match="is larger than an array can be"):
             densify(np.zeros(0, np.int8), sparsity, shape, LIMIT)
+        # As many values as can be counted, of which each takes 8 bytes.
+        sparsity = Sparsity((0, 1, 2), (), (HUGE, HUGE, DenseDimension(0)))
+        with pytest.raises(CorruptModelError, match="is larger than an array can be"):
+            densify(np.zeros(0, np.float64), sparsity, (*shape[:2], 0), LIMIT)
 
     def test_more_than_there_is_memory_for(self) -> None:
         shape = (2**31 - 1, 2**31 - 1)

@@ -65,10 +65,17 @@ class TestData:
             "takes 6 bytes"
         )
 
-    @pytest.mark.parametrize("shape", [(2**31 - 1,) * 8, (-1, 3), (2**31 - 1, 0)])
-    def test_shapes_that_no_array_can_have(self, shape: tuple[int, ...]) -> None:
+    @pytest.mark.parametrize(
+        ("shape", "message"),
+        [
+            ((2**31 - 1,) * 8, "buffer 1 has 8 bytes, but INT8 of shape .* takes [0-9]{75} bytes"),
+            ((-1, 3), r"no tensor has shape \(-1, 3\)"),
+            ((2**31 - 1, 0), r"buffer 1 has 8 bytes, but INT8 of shape .* takes 0 bytes"),
+        ],
+    )
+    def test_shapes_that_no_array_can_have(self, shape: tuple[int, ...], message: str) -> None:
         one = tensor(build.TensorSpec("w", shape, data=bytes(8)))
-        with pytest.raises(tq.CorruptModelError):
+        with pytest.raises(tq.CorruptModelError, match=f"tensor 0 'w': {message}"):
             one.data  # noqa: B018
 
     def test_more_dimensions_than_numpy_has(self) -> None:
