@@ -335,6 +335,12 @@ class TestMultiAxis:
             f"to scales of shape {scales}"
         )
 
+    @pytest.mark.parametrize("details", [build.blockwise(3), multi_axis([0, 1], 3)])
+    def test_values_that_are_no_integers(self, details: Any) -> None:
+        q, scales = np.zeros((4, 6), np.float16), np.ones((4, 2), np.float32)
+        with pytest.raises(tq.QuantizationError, match="'w': .*its values are float16"):
+            model_of(details, q, scales)["w"].dequantize()
+
     def test_repr(self) -> None:
         q, scales = np.zeros((4, 6), np.int8), np.full((4, 2), 0.5, np.float32)
         tensor = model_of(multi_axis([0, 1], 3), q, scales)["w"]

@@ -74,6 +74,7 @@ def test_what_is_absent_is_empty() -> None:
     )  # fmt: skip
     assert not tensor.has_rank
     assert tensor.quantization == tq.NotQuantized()
+    assert (tensor.is_sparse, tensor.sparsity, tensor.external_buffer) == (False, None, None)
 
 
 def test_tensors(model: tq.Model) -> None:

@@ -12,6 +12,7 @@ import tflite
 
 import tflite_quant as tq
 from tests import build
+from tflite_quant.format.flatbuffer import File
 
 RELU = build.OperatorSpec(tflite.BuiltinOperator.RELU, [0], [1])
 TWO = build.SubgraphSpec(
@@ -64,6 +65,19 @@ SECOND = target(target(field(SUBGRAPH, 0)) + 8)
 """The second tensor."""
 OPERATOR = target(target(field(SUBGRAPH, 3)) + 4)
 METADATA = target(target(field(ROOT, 6)) + 4)
+
+
+@pytest.mark.parametrize("kind", ["u1", "i1", "?", "<i2", "<u2", "<u4", "<f4", "<i8", "<f8"])
+def test_numbers_at_any_positions(kind: str) -> None:
+    """Of each width, aligned as the format asks for, also where the file is not a whole word."""
+    content = np.random.default_rng(5).integers(0, 2 if kind == "?" else 100, 43, np.uint8)
+    dtype = np.dtype(kind)
+    step = min(dtype.itemsize, 4)
+    positions = np.arange(0, 43 - dtype.itemsize + 1, step)[::-1]
+    found = File(content).numbers(positions, dtype)
+    assert found.dtype == dtype.newbyteorder("=")
+    expected = [content[at : at + dtype.itemsize].view(dtype)[0] for at in positions.tolist()]
+    assert found.tobytes() == np.array(expected, found.dtype).tobytes()
 
 
 def test_the_unpatched_model_opens() -> None:

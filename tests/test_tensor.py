@@ -214,6 +214,7 @@ class TestDequantize:
         [
             (build.constant(np.ones(2, np.int8)), "this int8 tensor has no scale, so it has no re"),
             (build.constant(np.ones(2, np.float32), 0.5), "scales, but its values are float32"),
+            (build.constant(np.ones(2, np.float32), [1, 2], [0, 0]), "its values are float32"),
             (build.constant(np.ones(2, np.int8), [1, 2], [0, 0], axis=1), "dimension 1 is out of"),
             (build.constant(np.ones(2, np.int8), [1, 2], [0, 0], axis=-1), "dimension -1 is out"),
             (build.constant(np.ones(2, np.int8), [1, 2, 3], [0, 0, 0]), "3 scales along axis 0"),
