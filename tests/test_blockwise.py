@@ -192,6 +192,29 @@ class TestBlockwise:
         assert str(next(iter(column.cells))) == "in tensor 2"
         assert model_data(model, model.subgraphs)
 
+    def test_zero_points_in_the_first_tensor_that_are_no_numbers(self) -> None:
+        """An index of 0 is a tensor's: the zero points are not taken for 0."""
+        model = tq.open(
+            build.one(
+                build.constant(np.ones((4, 1), np.bool_), name="z"),
+                build.constant(WEIGHT[:, :32], name="w", details=build.blockwise(32, None, 2, 0)),
+                build.constant(SCALES[:, :1], name="s"),
+            )
+        )
+        assert "zero points in tensor 0, which cannot be read" in repr(model["w"].quantization)
+        with pytest.raises(tq.QuantizationError, match="no values that are numbers"):
+            model["w"].dequantize()
+
+    @pytest.mark.parametrize("details", [build.blockwise(32), multi_axis([0, 1], 32)])
+    def test_the_range_is_shown_where_there_is_one(self, details: Any) -> None:
+        scales = build.constant(SCALES, name="s")
+        for given in ({}, {"min": [-1.0]}, {"max": [2.0]}):
+            weight = build.constant(WEIGHT, name="w", details=details, **given)
+            scheme = tq.open(build.one(weight, scales))["w"].quantization
+            found = (scheme.min, scheme.max)
+            expected = (given.get("min"), given.get("max"))
+            assert tuple(None if v is None else v.tolist() for v in found) == expected
+
     def test_zero_points_that_are_floats_have_no_place_in_the_details(self) -> None:
         zeros = np.full((4, 2), np.nan, np.float32)
         details = model_of(build.blockwise(32, zeros=2), zeros=zeros).get_tensor_details()[0]
@@ -285,6 +308,7 @@ class TestMultiAxis:
             ([2, 0], (5, 4), 0, [1, 6, 1]),
             ([0, 2], (4, 1, 5), 0, [1, 6, 1]),
             ([0, 1], (4, 2), 3, [1, 3, 5]),
+            ([0, 1], (4, 6), 1, [1, 1, 5]),
             ([1], (6,), 0, [4, 1, 5]),
             ([1], (1, 6, 1), 0, [4, 1, 5]),
             ([0, 1, 2], (4, 6, 5), 0, [1, 1, 1]),
@@ -347,6 +371,8 @@ class TestMultiAxis:
         assert repr(tensor.quantization) == (
             "MultiAxis(axes=(0, 1), blocks of 3, (4, 2) scales 0.5, zero_point 0)"
         )
+        whole = model_of(multi_axis([0, 1]), q, np.full((4, 6), 0.5, np.float32))["w"]
+        assert repr(whole.quantization) == "MultiAxis(axes=(0, 1), (4, 6) scales 0.5, zero_point 0)"
         details = model_of(multi_axis([0, 1], 3), q, scales).get_tensor_details()
         assert details[0]["quantization_parameters"]["scales"].size == 0
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 
 from tflite_quant.errors import CorruptModelError
-from tflite_quant.format.budget import ALWAYS, DENSE_PER_BYTE, PER_BYTE, Budget, readable
+from tflite_quant.format import schema
+from tflite_quant.format.budget import (
+    ALWAYS,
+    DENSE_PER_BYTE,
+    FIELD_COST,
+    PER_BYTE,
+    TABLE_COST,
+    Budget,
+    readable,
+)
+from tflite_quant.format.flatbuffer import Layout
 
 
 @pytest.mark.parametrize("per_byte", [PER_BYTE, DENSE_PER_BYTE])
@@ -28,6 +38,13 @@ def test_what_was_refused_stays_charged() -> None:
             budget.spend(ALWAYS + 1, "much")
     with pytest.raises(CorruptModelError, match="little would take 134 MB from a file of 0 bytes"):
         budget.spend(0, "little")
+
+
+@pytest.mark.parametrize("layout", [schema.MODEL, schema.TENSOR, schema.BUFFER])
+def test_a_table_costs_what_its_columns_and_its_object_take(layout: Layout) -> None:
+    """At least what numpy needs for it: three columns of 8 bytes for each field."""
+    assert layout.cost == TABLE_COST + FIELD_COST * len(layout.fields)
+    assert layout.cost >= 24 * len(layout.fields)
 
 
 @pytest.mark.parametrize(

@@ -475,6 +475,19 @@ class TestCorruptOptions:
         )
 
 
+@pytest.mark.parametrize("union", [1, 2])
+def test_operators_have_the_options_of_their_union(union: int) -> None:
+    """A model with each member of a union: the same numbers say other things in the other one."""
+    field = f"builtin_options{SUFFIXES[union]}"
+    members = {number: name for of, number, name in PACKAGED if of == union}
+    steps = [
+        build.OperatorSpec(0, [], [], fields={field: build.raw_table, f"{field}_type": number})
+        for number in members
+    ]
+    with tq.open(build.model(build.SubgraphSpec([], operators=steps))) as model:
+        assert [o.options_name for o in model.operators] == list(members.values())
+
+
 @pytest.mark.parametrize("count", [1, 2, 5])
 @pytest.mark.parametrize("graph", [0, 1])
 def test_options_that_are_broken_do_not_hide_those_of_others(count: int, graph: int) -> None:

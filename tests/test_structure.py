@@ -217,6 +217,20 @@ def test_one_vector_shared_by_many_tables_is_no_bomb() -> None:
     assert re.search(TOO_MUCH, refusal(content))
 
 
+def test_short_vectors_of_tables_shared_by_many_tables_are_no_bomb() -> None:
+    """A thousand subgraphs that name the same hundred tensors: the tables themselves cost, too."""
+
+    def content(count: int) -> bytes:
+        b = build.start()
+        tensors = build.references(b, [build.table(b, "Tensor", type=9)] * 100)
+        graph = build.table(b, "SubGraph", tensors=tensors)
+        return build.finish(b, subgraphs=build.references(b, [graph] * count))
+
+    assert len(tq.open(content(10)).subgraphs[9].tensors) == 100
+    text = refusal(content(1_000))
+    assert re.search(f"the Tensor tables and what they refer to {TOO_MUCH}", text)
+
+
 def test_one_vector_of_inputs_shared_by_many_subgraphs_is_no_bomb() -> None:
     b = build.start()
     tensors = build.references(b, [build.table(b, "Tensor", type=9)])
