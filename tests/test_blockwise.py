@@ -391,10 +391,13 @@ class TestArithmetic:
             none = np.zeros(shape, np.int8)
             assert tq.dequantize_blockwise(none, np.ones((1, 2))).shape == shape
 
-    def test_rows_longer_than_the_blocks_that_are_worked_on(self) -> None:
-        q = (np.arange(3 * BLOCK) % 999).astype(np.int16).reshape(1, -1).repeat(2, 0)
+    @pytest.mark.parametrize("shape", [(2, 3 * BLOCK), (2 * BLOCK, 3), (BLOCK + 2, 3)])
+    def test_arrays_that_are_worked_on_piece_by_piece(self, shape: tuple[int, int]) -> None:
+        """Of rows that are each longer than a piece, and of more rows than a piece has."""
+        q = (np.arange(shape[0] * shape[1]) % 999).astype(np.int16).reshape(shape)
         scales, zeros = np.array([[1, 2, 4], [8, 16, 32]]), np.array([[0, 1, 2], [3, 4, 5]])
-        expected = by_hand(q, scales, zeros, [1, BLOCK])
+        along = [each.repeat(shape[0] // 2, 0).repeat(shape[1] // 3, 1) for each in (scales, zeros)]
+        expected = (q - along[1]) * along[0]
         assert np.array_equal(tq.dequantize_blockwise(q, scales, zeros), expected)
 
     @pytest.mark.parametrize(

@@ -895,6 +895,19 @@ class TestHostileCustomOptions:
         else:
             assert message is None or "a float has" in message
 
+    @pytest.mark.parametrize("length", [12, 13, 200])
+    @pytest.mark.parametrize("kind", ["STRING", "BLOB"])
+    def test_text_that_runs_past_the_end(self, kind: str, length: int) -> None:
+        """A slice in Python would be shorter, without an error."""
+        packed = getattr(flexbuffers.Type, kind) << 2
+        content = bytes([length, ord("x"), 0, 1, 3, 1, 1, 1, 7, packed, 2, *HEADER])
+        if length == 12:
+            value = content[1:] if kind == "BLOB" else content[1:].decode()
+            assert custom_options(content, "here") == {"x": value}
+        else:
+            message = f"here, custom options: {length} bytes are not in it (offset 1 of 13)"
+            assert fault(custom_options, content, "here") == message
+
     def test_a_key_without_end(self) -> None:
         number = flexbuffers.Type.INT << 2
         content = bytearray([1, 1, 1, 1, 1, 1, 1, 5, number, 2, *HEADER])

@@ -143,6 +143,8 @@ class TestLookalikes:
             (b'{"a": 1, "b": 2}', "JSON"),
             (MODEL[:4] + b"TFL2" + MODEL[8:], "another schema, b'TFL2'"),
             (b"something else", "bytes 4 to 8 are b'thin'"),
+            (b"somethin", "bytes 4 to 8 are b'thin'"),
+            (b"somethi", "only 7 bytes"),
         ],
     )
     def test_the_message_says_what_it_looks_like(self, content: bytes, message: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -393,6 +394,17 @@ class TestIndices:
         )
         text = refusal(build.model(graph))
         assert text.startswith(f"subgraph 0, operator 1: 'outputs' has tensor {index}")
+
+    @pytest.mark.parametrize("field", ["inputs", "outputs", "intermediates"])
+    def test_each_vector_of_an_operator(self, field: str) -> None:
+        """Only few operators have intermediates, and none of the other models here."""
+        good = build.OperatorSpec(19, [0], [1], intermediates=[-1])
+        changes: dict[str, Any] = {field: [1, 2]}
+        bad = replace(good, **changes)
+        tq.open(build.model(build.SubgraphSpec(TWO.tensors, operators=[good])))
+        text = refusal(build.model(build.SubgraphSpec(TWO.tensors, operators=[good, bad])))
+        expected = f"'{field}' has tensor 2, but the subgraph has 2 tensors"
+        assert text == f"subgraph 0, operator 1: {expected}"
 
     def test_operator_code(self) -> None:
         graph = build.SubgraphSpec(

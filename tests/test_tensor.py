@@ -110,6 +110,7 @@ class TestQuantization:
         assert one.quantization.max is not None
         assert (one.quantization.min.tolist(), one.quantization.max.tolist()) == ([-1], [2])
         assert (one.quantization.scheme, repr(one.quantization)) == ("none", "NotQuantized()")
+        assert one.quantization.scales.size == one.quantization.zero_points.size == 0
 
     def test_per_tensor(self) -> None:
         one = tensor(build.TensorSpec(scale=[0.1], zero_point=[5], axis=3, min=[-1], max=[1]))
