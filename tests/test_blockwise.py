@@ -391,6 +391,19 @@ class TestArithmetic:
             none = np.zeros(shape, np.int8)
             assert tq.dequantize_blockwise(none, np.ones((1, 2))).shape == shape
 
+    @pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint32])
+    def test_differences_of_wide_integers_are_rounded_once(self, dtype: Any) -> None:
+        """Neither value nor zero point is a float32, but their difference is."""
+        q = np.array([2**24 + 1, 2**24 + 2, 2**24 + 3, 2**30 + 1]).astype(dtype)
+        for zero in (2**24 + 1, 2**24 - 1):
+            expected = (q.astype(np.int64) - zero).astype(np.float32).reshape(2, 2)
+            found = tq.dequantize_blockwise(q.reshape(2, 2), np.ones((2, 1)), zero)
+            assert found.tolist() == expected.tolist()
+            zeros = np.full((2, 1), zero)
+            assert np.array_equal(
+                tq.dequantize_blockwise(q.reshape(2, 2), np.ones((2, 1)), zeros), expected
+            )
+
     @pytest.mark.parametrize("shape", [(2, 3 * BLOCK), (2 * BLOCK, 3), (BLOCK + 2, 3)])
     def test_arrays_that_are_worked_on_piece_by_piece(self, shape: tuple[int, int]) -> None:
         """Of rows that are each longer than a piece, and of more rows than a piece has."""

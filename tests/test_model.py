@@ -118,8 +118,14 @@ def test_options() -> None:
     }
     one = build.OperatorSpec(CODES.MAX_POOL_2D, [0], [3], fields=fields)
     two = build.OperatorSpec(CODES.ADD, [0], [3], fields={"builtin_options_type": 200})
-    graph = build.SubgraphSpec(MAIN.tensors, operators=[one, MAIN.operators[0], two])
-    pool, dense, newer = tq.open(build.model(graph)).operators
+    kind = "builtin_options_type"
+    # A type without a table, and a table without a type.
+    no_table = build.OperatorSpec(17, [0], [3], fields={kind: fields[kind]})
+    no_type = build.OperatorSpec(17, [0], [3], fields={"builtin_options": padded})
+    steps = [one, MAIN.operators[0], two, no_table, no_type]
+    graph = build.SubgraphSpec(MAIN.tensors, operators=steps)
+    pool, dense, newer, *neither = tq.open(build.model(graph)).operators
+    assert [(dict(each.options), each.options_name) for each in neither] == [({}, None)] * 2
     assert pool.options["stride_w"] == 3
     assert pool.options["padding"] == 1
     assert pool.options["filter_width"] == 0
