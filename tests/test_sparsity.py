@@ -366,6 +366,12 @@ class TestRepr:
         assert len(text) < 300
         assert "10000 dimensions" in text
 
+    @pytest.mark.parametrize("count", [7, 8, 9])
+    def test_shows_up_to_eight_dimensions(self, count: int) -> None:
+        text = repr(Sparsity((), (), (DenseDimension(3),) * count))
+        assert text.count("dense 3") == min(count, 8)
+        assert (f"... ({count} dimensions)" in text) == (count > 8)
+
     def test_of_vectors_that_are_empty(self) -> None:
         none = np.zeros(0, np.int32)
         text = "CompressedDimension(0 indices in 0 segments)"
