@@ -112,6 +112,16 @@ class TestDequantize:
         assert tq.dequantize(np.zeros((0, 4), np.int8), [1, 2, 3, 4], 0, 1).shape == (0, 4)
         assert tq.dequantize(np.zeros((3, 0), np.int8), 1, 0).shape == (3, 0)
 
+    @pytest.mark.parametrize("dtype", ["u1", "i2", "u4", "i8", "u8", ">i4"])
+    def test_zero_points_of_any_integer_type(self, dtype: str) -> None:
+        q = np.array([[-128, 0], [1, 127]], np.int8)
+        expected = tq.dequantize(q, [0.5, 0.25], [3, 100], 0)
+        zeros = np.array([3, 100], dtype)
+        assert same_bits(tq.dequantize(q, [0.5, 0.25], zeros, 0), expected)
+        assert same_bits(tq.dequantize(q, 0.5, zeros[0]), tq.dequantize(q, 0.5, 3))
+        largest = np.array([2**63 - 1], np.uint64)
+        assert tq.dequantize(np.zeros(1, np.int8), 1, largest).tolist() == [-(2.0**63)]
+
     def test_one_scale_along_an_axis_of_any_length(self) -> None:
         q = np.array([[1, 2], [3, 4]], np.int8)
         assert same_bits(tq.dequantize(q, [0.5], [1], 0), tq.dequantize(q, 0.5, 1))

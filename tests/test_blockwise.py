@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 import tflite_quant as tq
 from conftest import ROOT
 from tests import build
+from tflite_quant.arithmetic.affine import BLOCK
 from tflite_quant.command.json_text import model_json
 from tflite_quant.command.text_tables import model_lines, tensor_lines
 
@@ -190,6 +191,29 @@ class TestBlockwise:
         assert cells[6 if part == "scales" else 7].strip() == "in tensor 2"
         assert "".join(model_json(model, model.subgraphs))
 
+    def test_zero_points_in_the_first_tensor_that_are_no_numbers(self) -> None:
+        """An index of 0 is a tensor's: the zero points are not taken for 0."""
+        model = tq.open(
+            build.one(
+                build.constant(np.ones((4, 1), np.bool_), name="z"),
+                build.constant(WEIGHT[:, :32], name="w", details=build.blockwise(32, None, 2, 0)),
+                build.constant(SCALES[:, :1], name="s"),
+            )
+        )
+        assert "zero points in tensor 0, which cannot be read" in repr(model["w"].quantization)
+        with pytest.raises(tq.QuantizationError, match="no values that are numbers"):
+            model["w"].dequantize()
+
+    @pytest.mark.parametrize("details", [build.blockwise(32), multi_axis([0, 1], 32)])
+    def test_the_range_is_shown_where_there_is_one(self, details: Any) -> None:
+        scales = build.constant(SCALES, name="s")
+        for given in ({}, {"min": [-1.0]}, {"max": [2.0]}):
+            weight = build.constant(WEIGHT, name="w", details=details, **given)
+            scheme = tq.open(build.one(weight, scales))["w"].quantization
+            found = (scheme.min, scheme.max)
+            expected = (given.get("min"), given.get("max"))
+            assert tuple(None if v is None else v.tolist() for v in found) == expected
+
     def test_zero_points_that_are_floats_have_no_place_in_the_details(self) -> None:
         zeros = np.full((4, 2), np.nan, np.float32)
         details = model_of(build.blockwise(32, zeros=2), zeros=zeros).get_tensor_details()[0]
@@ -283,6 +307,7 @@ class TestMultiAxis:
             ([2, 0], (5, 4), 0, [1, 6, 1]),
             ([0, 2], (4, 1, 5), 0, [1, 6, 1]),
             ([0, 1], (4, 2), 3, [1, 3, 5]),
+            ([0, 1], (4, 6), 1, [1, 1, 5]),
             ([1], (6,), 0, [4, 1, 5]),
             ([1], (1, 6, 1), 0, [4, 1, 5]),
             ([0, 1, 2], (4, 6, 5), 0, [1, 1, 1]),
@@ -317,6 +342,7 @@ class TestMultiAxis:
             ([0, 1], (4, 2), 2),
             ([0, 1], (2, 2), 2),
             ([0], (4, 6, 1), 0),
+            ([0, 3], (4, 1, 5), 0),
         ],
     )
     def test_what_does_not_fit_is_refused(
@@ -324,8 +350,19 @@ class TestMultiAxis:
     ) -> None:
         q = np.zeros((4, 6, 5), np.int8)
         tensor = model_of(multi_axis(axes, size), q, np.ones(scales, np.float32))["w"]
-        with pytest.raises(tq.QuantizationError, match=r"do not take shape \(4, 6, 5\) to scales"):
+        blocks = f" in blocks of {size}" if size else ""
+        with pytest.raises(tq.QuantizationError) as caught:
             tensor.dequantize()
+        assert str(caught.value) == (
+            f"subgraph 0, tensor 0 'w': axes {tuple(axes)}{blocks} do not take shape (4, 6, 5) "
+            f"to scales of shape {scales}"
+        )
+
+    @pytest.mark.parametrize("details", [build.blockwise(3), multi_axis([0, 1], 3)])
+    def test_values_that_are_no_integers(self, details: Any) -> None:
+        q, scales = np.zeros((4, 6), np.float16), np.ones((4, 2), np.float32)
+        with pytest.raises(tq.QuantizationError, match="'w': .*its values are float16"):
+            model_of(details, q, scales)["w"].dequantize()
 
     def test_repr(self) -> None:
         q, scales = np.zeros((4, 6), np.int8), np.full((4, 2), 0.5, np.float32)
@@ -333,6 +370,8 @@ class TestMultiAxis:
         assert repr(tensor.quantization) == (
             "MultiAxis(axes=(0, 1), blocks of 3, (4, 2) scales 0.5, zero_point 0)"
         )
+        whole = model_of(multi_axis([0, 1]), q, np.full((4, 6), 0.5, np.float32))["w"]
+        assert repr(whole.quantization) == "MultiAxis(axes=(0, 1), (4, 6) scales 0.5, zero_point 0)"
         details = model_of(multi_axis([0, 1], 3), q, scales).get_tensor_details()
         assert details[0]["quantization_parameters"]["scales"].size == 0
 
@@ -352,7 +391,31 @@ class TestArithmetic:
 
     def test_rank_0_and_no_values(self) -> None:
         assert tq.dequantize_blockwise(np.int8(3), 0.5, 1) == 1
-        assert tq.dequantize_blockwise(np.zeros((0, 4), np.int8), np.ones((1, 2))).shape == (0, 4)
+        for shape in ((0, 4), (4, 0), (0, 0)):
+            none = np.zeros(shape, np.int8)
+            assert tq.dequantize_blockwise(none, np.ones((1, 2))).shape == shape
+
+    @pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint32])
+    def test_differences_of_wide_integers_are_rounded_once(self, dtype: Any) -> None:
+        """Neither value nor zero point is a float32, but their difference is."""
+        q = np.array([2**24 + 1, 2**24 + 2, 2**24 + 3, 2**30 + 1]).astype(dtype)
+        for zero in (2**24 + 1, 2**24 - 1):
+            expected = (q.astype(np.int64) - zero).astype(np.float32).reshape(2, 2)
+            found = tq.dequantize_blockwise(q.reshape(2, 2), np.ones((2, 1)), zero)
+            assert found.tolist() == expected.tolist()
+            zeros = np.full((2, 1), zero)
+            assert np.array_equal(
+                tq.dequantize_blockwise(q.reshape(2, 2), np.ones((2, 1)), zeros), expected
+            )
+
+    @pytest.mark.parametrize("shape", [(2, 3 * BLOCK), (2 * BLOCK, 3), (BLOCK + 2, 3)])
+    def test_arrays_that_are_worked_on_piece_by_piece(self, shape: tuple[int, int]) -> None:
+        """Of rows that are each longer than a piece, and of more rows than a piece has."""
+        q = (np.arange(shape[0] * shape[1]) % 999).astype(np.int16).reshape(shape)
+        scales, zeros = np.array([[1, 2, 4], [8, 16, 32]]), np.array([[0, 1, 2], [3, 4, 5]])
+        along = [each.repeat(shape[0] // 2, 0).repeat(shape[1] // 3, 1) for each in (scales, zeros)]
+        expected = (q - along[1]) * along[0]
+        assert np.array_equal(tq.dequantize_blockwise(q, scales, zeros), expected)
 
     @pytest.mark.parametrize(
         ("arguments", "error", "message"),

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 import tflite_quant as tq
 from conftest import ROOT
 from tests import build, oracle
+from tflite_quant.format.source import load_beside
 
 VALUES = np.arange(12, dtype=np.int8).reshape(3, 4)
 
@@ -99,6 +100,14 @@ class TestOtherFiles:
         tensor = beside(tmp_path, build.external_model((5, 0, offset, length, None)))
         with pytest.raises(tq.CorruptModelError, match=message):
             tensor.data  # noqa: B018
+
+    def test_the_last_bytes(self, tmp_path: Path) -> None:
+        (tmp_path / "w").write_bytes(bytes(range(16)))
+        for length in (0, 1, 16):
+            found = load_beside(str(tmp_path), "w", 16 - length, length)
+            assert found.tolist() == list(range(16 - length, 16))
+            with pytest.raises(tq.CorruptModelError, match="of file 'w', which has 16"):
+                load_beside(str(tmp_path), "w", 17 - length, length)
 
     def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
         tensor = beside(tmp_path, build.external_model((5, 0, 0, 12, None), groups=("none.bin",)))

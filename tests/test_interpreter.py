@@ -111,6 +111,36 @@ def test_constants_of_every_type(type: tq.TensorType) -> None:
     assert (one.dtype, one.shape, one.tobytes()) == (other.dtype, other.shape, other.tobytes())
 
 
+def test_shape_signatures_of_constants() -> None:
+    """LiteRT has none of tensors whose buffer has data, be it no byte; it shows their shapes."""
+    specs = [
+        build.TensorSpec("fed", (2, 3), signature=(-1, 3)),
+        build.TensorSpec("constant", (2, 3), signature=(-1, 3), data=bytes(6)),
+        build.TensorSpec("buffer without data", (2, 3), signature=(-1, 3), buffer=1),
+        build.TensorSpec("first buffer", (2, 3), signature=(-1, 3), buffer=0),
+        build.TensorSpec("constant of no value", (0, 3), signature=(-1, 3), data=b""),
+        build.TensorSpec("constant without signature", (2, 3), data=bytes(6)),
+        build.TensorSpec("fed without signature", (2, 3)),
+        build.TensorSpec("empty signature", (2, 3), signature=()),
+    ]
+    content = build.one(*specs, buffers=[None])
+    ours, theirs = tq.Interpreter(model_content=content), oracle.interpreter(content)
+    assert is_same(ours.get_tensor_details(), theirs.get_tensor_details())
+    found = {d["name"]: d["shape_signature"].tolist() for d in ours.get_tensor_details()}
+    assert found == {
+        "fed": [-1, 3],
+        "constant": [2, 3],
+        "buffer without data": [-1, 3],
+        "first buffer": [-1, 3],
+        "constant of no value": [0, 3],
+        "constant without signature": [2, 3],
+        "fed without signature": [2, 3],
+        "empty signature": [2, 3],
+    }
+    # The tensors themselves show what the file says.
+    assert tq.open(content)["constant"].shape_signature == (-1, 3)
+
+
 def test_tensors_that_litert_leaves_out() -> None:
     """Those of a type that its dictionaries have no dtype for."""
     specs = [build.TensorSpec("b", type=tflite.TensorType.BFLOAT16), build.TensorSpec(None)]

@@ -74,6 +74,7 @@ def test_what_is_absent_is_empty() -> None:
     )  # fmt: skip
     assert not tensor.has_rank
     assert tensor.quantization == tq.NotQuantized()
+    assert (tensor.is_sparse, tensor.sparsity, tensor.external_buffer) == (False, None, None)
 
 
 def test_tensors(model: tq.Model) -> None:
@@ -117,8 +118,14 @@ def test_options() -> None:
     }
     one = build.OperatorSpec(CODES.MAX_POOL_2D, [0], [3], fields=fields)
     two = build.OperatorSpec(CODES.ADD, [0], [3], fields={"builtin_options_type": 200})
-    graph = build.SubgraphSpec(MAIN.tensors, operators=[one, MAIN.operators[0], two])
-    pool, dense, newer = tq.open(build.model(graph)).operators
+    kind = "builtin_options_type"
+    # A type without a table, and a table without a type.
+    no_table = build.OperatorSpec(17, [0], [3], fields={kind: fields[kind]})
+    no_type = build.OperatorSpec(17, [0], [3], fields={"builtin_options": padded})
+    steps = [one, MAIN.operators[0], two, no_table, no_type]
+    graph = build.SubgraphSpec(MAIN.tensors, operators=steps)
+    pool, dense, newer, *neither = tq.open(build.model(graph)).operators
+    assert [(dict(each.options), each.options_name) for each in neither] == [({}, None)] * 2
     assert pool.options["stride_w"] == 3
     assert pool.options["padding"] == 1
     assert pool.options["filter_width"] == 0
@@ -159,6 +166,13 @@ class TestCustomOptions:
         )
         first = int(operator.custom_data[0])
         assert operator.custom_data.tolist() == [first, (first + 1) % 256, (first + 2) % 256]
+
+    @pytest.mark.parametrize("offset", [0, 1])
+    def test_large_ones_at_offset_0_or_1_are_none(self, offset: int) -> None:
+        operator = self.operator(
+            b"own", large_custom_options_offset=offset, large_custom_options_size=3
+        )
+        assert operator.custom_data.tobytes() == b"own"
 
     @pytest.mark.parametrize(("offset", "size"), [(2**40, 1), (64, 2**63), (2**64 - 1, 2)])
     def test_large_ones_that_are_not_there(self, offset: int, size: int) -> None:
@@ -204,6 +218,17 @@ def test_buffers_are_equal_if_they_are_the_same(model: tq.Model) -> None:
     assert kernel.buffer != tq.open(CONTENT).buffers[2]
     assert kernel.buffer != 2
     assert repr(model.buffers[1]).startswith("Buffer(1, 5 bytes at ")
+
+
+def test_an_operator_knows_its_subgraph() -> None:
+    """Though it does not hold it: where nobody else does, it is made again."""
+    model = tq.open(build.model(build.SubgraphSpec([]), MAIN))
+    operator = model.subgraphs[1].operators[1]
+    assert operator.subgraph is model.subgraphs[1]
+    del model
+    again = operator.subgraph
+    assert (again.index, again.name) == (1, "main")
+    assert again.operators[1].custom_name == operator.custom_name == "Magic"
 
 
 class TestLookups:

@@ -476,6 +476,54 @@ class TestCorruptOptions:
         )
 
 
+@pytest.mark.parametrize("union", [1, 2])
+def test_operators_have_the_options_of_their_union(union: int) -> None:
+    """A model with each member of a union: the same numbers say other things in the other one."""
+    field = f"builtin_options{SUFFIXES[union]}"
+    members = {number: name for of, number, name in PACKAGED if of == union}
+    steps = [
+        build.OperatorSpec(0, [], [], fields={field: build.raw_table, f"{field}_type": number})
+        for number in members
+    ]
+    with tq.open(build.model(build.SubgraphSpec([], operators=steps))) as model:
+        assert [o.options_name for o in model.operators] == list(members.values())
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+@pytest.mark.parametrize("graph", [0, 1])
+def test_options_that_are_broken_do_not_hide_those_of_others(count: int, graph: int) -> None:
+    """Options of one kind are read together; the error names the operator whose they are."""
+
+    def step(stride: int) -> build.OperatorSpec:
+        fields = {
+            "builtin_options": lambda b: build.table(b, "Pool2DOptions", stride_w=stride),
+            "builtin_options_type": tflite.BuiltinOptions.Pool2DOptions,
+        }
+        return build.OperatorSpec(17, [], [], fields=fields)
+
+    steps = [step(2 + index) for index in range(count)]
+    content = build.model(*[build.SubgraphSpec([], operators=steps)] * 2)
+    broken = count - 1
+    with tq.open(content) as model:
+        tables = model.structure.operators.references("builtin_options").tolist()
+    table = tables[graph * count + broken]
+    content = content[:table] + b"\xff\xff\xff\x7f" + content[table + 4 :]
+    with tq.open(content) as model:
+        for index, operator in enumerate(model.subgraphs[graph].operators):
+            if index != broken:
+                assert operator.options["stride_w"] == 2 + index
+                continue
+            for _ in range(2):
+                message = fault(lambda operator=operator: operator.options)
+                assert message is not None
+                assert message.startswith(
+                    f"subgraph {graph}, operator {index}, Pool2DOptions: the vtable is not in"
+                )
+        assert [o.options["stride_w"] for o in model.subgraphs[1 - graph].operators] == [
+            2 + index for index in range(count)
+        ]
+
+
 # FlexBuffers
 
 
@@ -575,6 +623,8 @@ class TestCustomOptions:
     def test_keys(self) -> None:
         assert value_of(lambda b: b.Key("name")) == "name"
         assert value_of(keys("a", "b", "a")) == ["a", "b", "a"]
+        # Their offsets have two bytes each.
+        assert value_of(keys("a" * 300, "b", "c")) == ["a" * 300, "b", "c"]
         assert value_of(keys()) == []
 
     def test_vectors_of_strings_of_old(self) -> None:
@@ -830,6 +880,34 @@ class TestHostileCustomOptions:
             return
         with pytest.raises(tq.CorruptModelError, match=message):
             custom_options(content, "here")
+
+    @pytest.mark.parametrize("width", [0, 1, 2, 3])
+    @pytest.mark.parametrize(
+        ("kind", "count"), [("INDIRECT_INT", 1), ("INDIRECT_FLOAT", 1), ("VECTOR_UINT4", 4)]
+    )
+    def test_numbers_that_run_past_the_end(self, kind: str, count: int, width: int) -> None:
+        """The only value of a map, and the 5 bytes from itself to the end."""
+        packed = getattr(flexbuffers.Type, kind) << 2 | width
+        content = bytes([ord("x"), 0, 1, 3, 1, 1, 1, 0, packed, 2, *HEADER])
+        message = fault(custom_options, content, "here")
+        if count << width > 5:
+            expected = f"{count << width} bytes are not in it (offset 7 of 12)"
+            assert message == f"here, custom options: {expected}"
+        else:
+            assert message is None or "a float has" in message
+
+    @pytest.mark.parametrize("length", [12, 13, 200])
+    @pytest.mark.parametrize("kind", ["STRING", "BLOB"])
+    def test_text_that_runs_past_the_end(self, kind: str, length: int) -> None:
+        """A slice in Python would be shorter, without an error."""
+        packed = getattr(flexbuffers.Type, kind) << 2
+        content = bytes([length, ord("x"), 0, 1, 3, 1, 1, 1, 7, packed, 2, *HEADER])
+        if length == 12:
+            value = content[1:] if kind == "BLOB" else content[1:].decode()
+            assert custom_options(content, "here") == {"x": value}
+        else:
+            message = f"here, custom options: {length} bytes are not in it (offset 1 of 13)"
+            assert fault(custom_options, content, "here") == message
 
     def test_a_key_without_end(self) -> None:
         number = flexbuffers.Type.INT << 2

@@ -43,6 +43,25 @@ def test_layouts_are_what_the_generated_builders_write(layout: Layout) -> None:
             assert field.default == float(default)
 
 
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+def test_fields_stand_in_the_order_that_the_budget_counts_on(layout: Layout) -> None:
+    """What is copied when it is read comes first: so many columns are charged for."""
+    copied = [field.is_copied for field in layout.fields]
+    assert copied == sorted(copied, reverse=True)
+    assert sum(copied) == layout.copied
+    numbers = [field.kind is Kind.NUMBER for field in layout.fields]
+    assert numbers == sorted(numbers)
+    assert numbers.count(False) == layout.references
+
+
+def test_bytes_such_as_weights_are_not_copied() -> None:
+    assert not schema.BUFFER.fields[schema.BUFFER.columns["data"]].is_copied
+    assert schema.TENSOR.fields[schema.TENSOR.columns["name"]].is_copied
+    assert schema.TENSOR.fields[schema.TENSOR.columns["shape"]].is_copied
+    assert not schema.TENSOR.fields[schema.TENSOR.columns["quantization"]].is_copied
+    assert not schema.TENSOR.fields[schema.TENSOR.columns["type"]].is_copied
+
+
 def newest(name: str) -> Any:
     """Give the class of a table in LiteRT's newest schema."""
     oracle.litert()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import mmap
+import os
+import threading
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -63,6 +65,36 @@ class TestSources:
         finally:
             tracemalloc.stop()
 
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+    def test_a_pipe_that_gives_its_bytes_little_by_little(self, tmp_path: Path) -> None:
+        """It has no size, and a read gives what is there by then."""
+        pipe = tmp_path / "pipe"
+        os.mkfifo(pipe)
+
+        def write() -> None:
+            with pipe.open("wb", buffering=0) as file:
+                for start in range(0, len(MODEL), 50):
+                    file.write(MODEL[start : start + 50])
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        assert names(pipe) == ["t"]
+        writer.join()
+
+    def test_a_read_that_gives_less_than_there_is(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As systems do when a signal comes, or a network is slow."""
+
+        class Slow(io.FileIO):
+            def read(self, size: int | None = -1, /) -> bytes:
+                return super().read(10 if size and size > 0 else -1) or b""
+
+        monkeypatch.setattr(
+            "tflite_quant.format.source.open", lambda path, *_, **__: Slow(path), raising=False
+        )
+        assert names(path) == ["t"]
+
     def test_nothing_is_copied_from_memory(self) -> None:
         memory = np.frombuffer(MODEL, np.uint8)
         assert np.shares_memory(tq.open(memory).tensors[0].data, memory)
@@ -111,6 +143,8 @@ class TestLookalikes:
             (b'{"a": 1, "b": 2}', "JSON"),
             (MODEL[:4] + b"TFL2" + MODEL[8:], "another schema, b'TFL2'"),
             (b"something else", "bytes 4 to 8 are b'thin'"),
+            (b"somethin", "bytes 4 to 8 are b'thin'"),
+            (b"somethi", "only 7 bytes"),
         ],
     )
     def test_the_message_says_what_it_looks_like(self, content: bytes, message: str) -> None:

@@ -368,6 +368,12 @@ class TestRepr:
         assert len(text) < 300
         assert "10000 dimensions" in text
 
+    @pytest.mark.parametrize("count", [7, 8, 9])
+    def test_shows_up_to_eight_dimensions(self, count: int) -> None:
+        text = repr(Sparsity((), (), (DenseDimension(3),) * count))
+        assert text.count("dense 3") == min(count, 8)
+        assert (f"... ({count} dimensions)" in text) == (count > 8)
+
     def test_of_vectors_that_are_empty(self) -> None:
         none = np.zeros(0, np.int32)
         text = "CompressedDimension(0 indices in 0 segments)"
@@ -519,6 +525,10 @@ class TestRefused:
         sparsity = Sparsity((0, 1, 2, 3), (), (*(HUGE,) * 3, DenseDimension(0)))
         with pytest.raises(CorruptModelError, match="is larger than an array can be"):
             densify(np.zeros(0, np.int8), sparsity, shape, LIMIT)
+        # As many values as can be counted, of which each takes 8 bytes.
+        sparsity = Sparsity((0, 1, 2), (), (HUGE, HUGE, DenseDimension(0)))
+        with pytest.raises(CorruptModelError, match="is larger than an array can be"):
+            densify(np.zeros(0, np.float64), sparsity, (*shape[:2], 0), LIMIT)
 
     @pytest.mark.skipif(sys.maxsize < 1 << 32, reason="there may be memory for the largest array")
     def test_more_than_there_is_memory_for(self) -> None:

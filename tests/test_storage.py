@@ -158,4 +158,9 @@ def test_every_type_is_accounted_for() -> None:
             continue
         assert storage.dtype_of(type) is not None
         assert storage.stored_dtype_of(type) is not None
-        assert (storage.stored_bytes(type, (4,)) is None) == (type is TensorType.STRING)
+        size = storage.stored_bytes(type, (4,))
+        assert (size is None) == (type is TensorType.STRING)
+        content = packed(STRINGS) if size is None else bytes(size)
+        tensor = tq.open(build.one(build.TensorSpec("w", (4,), type, data=content))).tensors[0]
+        assert tensor.dtype == tensor.data.dtype == storage.dtype_of(type)
+        assert tensor.stored.dtype == storage.stored_dtype_of(type)

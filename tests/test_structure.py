@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import tflite
 
 import tflite_quant as tq
 from tests import build
+from tflite_quant.format.flatbuffer import File
 
 RELU = build.OperatorSpec(tflite.BuiltinOperator.RELU, [0], [1])
 TWO = build.SubgraphSpec(
@@ -62,6 +64,21 @@ ROOT = target(0)
 SUBGRAPH = target(target(field(ROOT, 2)) + 4)
 SECOND = target(target(field(SUBGRAPH, 0)) + 8)
 """The second tensor."""
+OPERATOR = target(target(field(SUBGRAPH, 3)) + 4)
+METADATA = target(target(field(ROOT, 6)) + 4)
+
+
+@pytest.mark.parametrize("kind", ["u1", "i1", "?", "<i2", "<u2", "<u4", "<f4", "<i8", "<f8"])
+def test_numbers_at_any_positions(kind: str) -> None:
+    """Of each width, aligned as the format asks for, also where the file is not a whole word."""
+    content = np.random.default_rng(5).integers(0, 2 if kind == "?" else 100, 43, np.uint8)
+    dtype = np.dtype(kind)
+    step = min(dtype.itemsize, 4)
+    positions = np.arange(0, 43 - dtype.itemsize + 1, step)[::-1]
+    found = File(content).numbers(positions, dtype)
+    assert found.dtype == dtype.newbyteorder("=")
+    expected = [content[at : at + dtype.itemsize].view(dtype)[0] for at in positions.tolist()]
+    assert found.tobytes() == np.array(expected, found.dtype).tobytes()
 
 
 def test_the_unpatched_model_opens() -> None:
@@ -99,6 +116,88 @@ def test_offsets(position: int, kind: str, value: int, message: str) -> None:
     assert f"of {len(MODEL):_})" in text
 
 
+def entry(table: int, slot: int) -> int:
+    """Give the position of a field's entry in the vtable of a table of `MODEL`."""
+    return table - number(table, "i") + 4 + 2 * slot
+
+
+@pytest.mark.parametrize(
+    ("table", "slot", "label"),
+    [
+        (ROOT, 0, "the model: 'version'"),
+        (ROOT, 2, "the model: 'subgraphs'"),
+        (SUBGRAPH, 4, "subgraph 0: 'name'"),
+        (SECOND, 0, "subgraph 0, tensor 1: 'shape'"),
+        (OPERATOR, 1, "subgraph 0, operator 0: 'inputs'"),
+        (METADATA, 1, "metadata entry 0: 'buffer'"),
+    ],
+)
+@pytest.mark.parametrize("off", [-3, -2, -1, 1, 2, 3])
+def test_a_field_that_is_not_aligned(table: int, slot: int, label: str, off: int) -> None:
+    """A reader that rounds positions to words would take the number beside it, and go on."""
+    position = entry(table, slot)
+    text = refusal(patched(position, "H", number(position, "H") + off))
+    where = field(table, slot) + off
+    assert text == f"{label} is not aligned (offset {where:_} of {len(MODEL):_})"
+
+
+@pytest.mark.parametrize("off", [-1, 1, -3, 3])
+def test_a_field_of_one_byte_lies_anywhere(off: int) -> None:
+    """The type of a tensor, which then is another byte."""
+    position = entry(SECOND, 1)
+    other = number(field(SECOND, 1) + off, "b")
+    tensor = tq.open(patched(position, "H", number(position, "H") + off)).tensors[1]
+    assert tensor.type == other
+
+
+@pytest.mark.parametrize("off", [1, 2, 4, 6])
+def test_a_number_of_8_bytes_is_4_aligned(off: int) -> None:
+    """Builders that write no padding put it there."""
+    b = build.start()
+    outside = build.table(b, "Buffer", offset=40, size=2**32 + 8)
+    buffers = build.references(b, [outside])
+    subgraphs = build.references(b, [build.table(b, "SubGraph")])
+    content = bytearray(build.finish(b, subgraphs=subgraphs, buffers=buffers))
+    table = len(content) - outside
+    vtable = table - struct.unpack_from("<i", content, table)[0]
+    (offset,) = struct.unpack_from("<H", content, vtable + 6)
+    (size,) = struct.unpack_from("<H", content, vtable + 8)
+    assert size + 8 == offset
+    struct.pack_into("<H", content, vtable + 8, size + off)
+    text = refusal(bytes(content))
+    if off == 4:  # the upper half of the size, and the lower half of the offset
+        assert text.startswith(f"buffer 0: its {(40 << 32) + 1:_} bytes run past the end")
+    else:
+        assert text.startswith("buffer 0: 'size' is not aligned (offset ")
+
+
+@pytest.mark.parametrize("tail", [0, 1, 2, 3])
+@pytest.mark.parametrize(
+    ("position", "message"),
+    [
+        (0, "the model: the table is past the end of the file"),
+        (field(ROOT, 2), "the model: 'subgraphs' is past the end of the file"),
+        (field(SECOND, 3), "subgraph 0, tensor 1: 'name' is past the end of the file"),
+        (target(field(ROOT, 2)) + 4, "subgraph 0: the table is past the end of the file"),
+    ],
+)
+def test_what_begins_in_the_last_bytes(position: int, message: str, tail: int) -> None:
+    """Where there is no room for the four bytes with which each thing begins."""
+    content = patched(position, "I", len(MODEL) - position) + bytes(tail)
+    where = f"offset {len(MODEL):_} of {len(content):_}"
+    assert refusal(content) == f"{message} ({where})"
+
+
+@pytest.mark.parametrize("tail", [0, 1, 2, 3])
+def test_a_vtable_in_the_last_bytes(tail: int) -> None:
+    """It has at least two numbers, of which the first says how long it is."""
+    content = patched(ROOT, "i", ROOT - len(MODEL)) + bytes(tail)
+    assert "the model: the vtable is not in the file" in refusal(content)
+    assert "the model has no subgraph" in refusal(
+        patched(ROOT, "i", ROOT - len(MODEL)) + struct.pack("<HH", 4, 4)
+    )
+
+
 @pytest.mark.parametrize("cut", range(8, len(MODEL)))
 def test_a_model_cut_short_opens_whole_or_is_refused(cut: int) -> None:
     try:
@@ -117,6 +216,20 @@ def test_one_vector_shared_by_many_tables_is_no_bomb() -> None:
     graph = build.table(b, "SubGraph", tensors=tensors)
     content = build.finish(b, version=3, subgraphs=build.references(b, [graph] * 10_000))
     assert re.search(TOO_MUCH, refusal(content))
+
+
+def test_short_vectors_of_tables_shared_by_many_tables_are_no_bomb() -> None:
+    """A thousand subgraphs that name the same hundred tensors: the tables themselves cost, too."""
+
+    def content(count: int) -> bytes:
+        b = build.start()
+        tensors = build.references(b, [build.table(b, "Tensor", type=9)] * 100)
+        graph = build.table(b, "SubGraph", tensors=tensors)
+        return build.finish(b, subgraphs=build.references(b, [graph] * count))
+
+    assert len(tq.open(content(10)).subgraphs[9].tensors) == 100
+    text = refusal(content(1_000))
+    assert re.search(f"the Tensor tables and what they refer to {TOO_MUCH}", text)
 
 
 def test_one_vector_of_inputs_shared_by_many_subgraphs_is_no_bomb() -> None:
@@ -213,6 +326,16 @@ def test_long_scales_shared_by_many_tensors_are_no_bomb() -> None:
     assert {each.size for each in scales if each is not None} == {100_000}
 
 
+def test_weights_shared_by_many_buffers_cost_nothing() -> None:
+    """Their bytes are a view of the file, and not copied."""
+    b = build.start()
+    data = build.numbers(b, np.zeros(1_000_000), "u1")
+    buffers = [build.table(b, "Buffer", data=data) for _ in range(1_000)]
+    graph = build.table(b, "SubGraph")
+    parts = {"subgraphs": build.references(b, [graph]), "buffers": build.references(b, buffers)}
+    assert tq.open(build.finish(b, **parts)).buffers[-1].nbytes == 1_000_000
+
+
 def test_a_name_shared_by_many_tables_that_are_read_one_by_one_is_no_bomb() -> None:
     b = build.start()
     name = build.text(b, "x" * 100_000)
@@ -272,6 +395,17 @@ class TestIndices:
         text = refusal(build.model(graph))
         assert text.startswith(f"subgraph 0, operator 1: 'outputs' has tensor {index}")
 
+    @pytest.mark.parametrize("field", ["inputs", "outputs", "intermediates"])
+    def test_each_vector_of_an_operator(self, field: str) -> None:
+        """Only few operators have intermediates, and none of the other models here."""
+        good = build.OperatorSpec(19, [0], [1], intermediates=[-1])
+        changes: dict[str, Any] = {field: [1, 2]}
+        bad = replace(good, **changes)
+        tq.open(build.model(build.SubgraphSpec(TWO.tensors, operators=[good])))
+        text = refusal(build.model(build.SubgraphSpec(TWO.tensors, operators=[good, bad])))
+        expected = f"'{field}' has tensor 2, but the subgraph has 2 tensors"
+        assert text == f"subgraph 0, operator 1: {expected}"
+
     def test_operator_code(self) -> None:
         graph = build.SubgraphSpec(
             TWO.tensors, operators=[build.OperatorSpec(19, [0], [1], fields={"opcode_index": 5})]
@@ -316,6 +450,16 @@ class TestBuffersOutsideTheFlatbuffer:
         tensor = tq.open(self.content(end - 8, 4)).tensors[0]
         assert tensor.data.tolist() == [8, 9, 10, 11]
         assert tensor.buffer.offset == end - 8
+
+    def test_may_end_where_the_file_ends(self) -> None:
+        end = len(self.content(8, 4))
+        assert tq.open(self.content(end - 4, 4)).tensors[0].data.tolist() == [12, 13, 14, 15]
+        for offset, size in ((end - 4, 5), (end, 1)):
+            assert "run past the end of the file" in refusal(self.content(offset, size))
+        # A size of 0 is not written.
+        end = len(self.content(8, 0))
+        assert tq.open(self.content(end, 0)).buffers[1].data.size == 0
+        assert "run past the end of the file" in refusal(self.content(end + 1, 0))
 
     @pytest.mark.parametrize("offset", [0, 1])
     def test_offsets_0_and_1_mean_none(self, offset: int) -> None:

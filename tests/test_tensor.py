@@ -65,10 +65,17 @@ class TestData:
             "takes 6 bytes"
         )
 
-    @pytest.mark.parametrize("shape", [(2**31 - 1,) * 8, (-1, 3), (2**31 - 1, 0)])
-    def test_shapes_that_no_array_can_have(self, shape: tuple[int, ...]) -> None:
+    @pytest.mark.parametrize(
+        ("shape", "message"),
+        [
+            ((2**31 - 1,) * 8, "buffer 1 has 8 bytes, but INT8 of shape .* takes [0-9]{75} bytes"),
+            ((-1, 3), r"no tensor has shape \(-1, 3\)"),
+            ((2**31 - 1, 0), r"buffer 1 has 8 bytes, but INT8 of shape .* takes 0 bytes"),
+        ],
+    )
+    def test_shapes_that_no_array_can_have(self, shape: tuple[int, ...], message: str) -> None:
         one = tensor(build.TensorSpec("w", shape, data=bytes(8)))
-        with pytest.raises(tq.CorruptModelError):
+        with pytest.raises(tq.CorruptModelError, match=f"tensor 0 'w': {message}"):
             one.data  # noqa: B018
 
     def test_more_dimensions_than_numpy_has(self) -> None:
@@ -103,6 +110,7 @@ class TestQuantization:
         assert one.quantization.max is not None
         assert (one.quantization.min.tolist(), one.quantization.max.tolist()) == ([-1], [2])
         assert (one.quantization.scheme, repr(one.quantization)) == ("none", "NotQuantized()")
+        assert one.quantization.scales.size == one.quantization.zero_points.size == 0
 
     def test_per_tensor(self) -> None:
         one = tensor(build.TensorSpec(scale=[0.1], zero_point=[5], axis=3, min=[-1], max=[1]))
@@ -207,6 +215,7 @@ class TestDequantize:
         [
             (build.constant(np.ones(2, np.int8)), "this int8 tensor has no scale, so it has no re"),
             (build.constant(np.ones(2, np.float32), 0.5), "scales, but its values are float32"),
+            (build.constant(np.ones(2, np.float32), [1, 2], [0, 0]), "its values are float32"),
             (build.constant(np.ones(2, np.int8), [1, 2], [0, 0], axis=1), "dimension 1 is out of"),
             (build.constant(np.ones(2, np.int8), [1, 2], [0, 0], axis=-1), "dimension -1 is out"),
             (build.constant(np.ones(2, np.int8), [1, 2, 3], [0, 0, 0]), "3 scales along axis 0"),

@@ -127,22 +127,18 @@ def _blockwise(structure: Structure, rows: slice) -> list[int]:
 
 
 def _of_blocks(quantization: Quantization) -> dict[str, Any]:
-    """Return the parameters of blocks, whose scales LiteRT takes for float16 whatever they are."""
-    if not isinstance(quantization, Blockwise):
-        return {
-            "scales": np.empty(0, np.float32),
-            "zero_points": np.empty(0, np.int32),
-            "quantized_dimension": 0,
-            "block_size": 0,
-        }
-    scales, zeros = quantization.scales, quantization.zero_points
-    if zeros is not None and zeros.dtype.kind not in "iu":
-        zeros = None
+    """Return the parameters of blocks, whose scales LiteRT reads as float16 whatever they are."""
+    scales, zeros, axis, size = None, None, 0, 0
+    if isinstance(quantization, Blockwise):
+        scales, zeros = quantization.scales, quantization.zero_points
+        axis, size = quantization.quantized_dimension, quantization.block_size
+    if zeros is None or zeros.dtype.kind not in "iu":
+        zeros = np.empty(0, np.int32)
     return {
         "scales": np.empty(0, np.float32) if scales is None else _native(scales),
-        "zero_points": np.empty(0, np.int32) if zeros is None else _native(zeros, np.int32),
-        "quantized_dimension": quantization.quantized_dimension,
-        "block_size": quantization.block_size,
+        "zero_points": _native(zeros, np.int32),
+        "quantized_dimension": axis,
+        "block_size": size,
     }
 
 
