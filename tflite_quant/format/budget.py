@@ -18,6 +18,11 @@ PER_BYTE = 20
 DENSE_PER_BYTE = 256
 """The same for the dense array of a sparse tensor, which is what its user asks for."""
 
+MAX_RANK = 32
+"""The rank of a dense array that is made of a sparse tensor: what numpy before 2.0 can have."""
+MAX_DEPTH = 32
+"""How deep the parts of a FlexBuffer may be nested."""
+
 TABLE_COST, FIELD_COST = 640, 64
 """What a table costs, and each field that its layout has: columns, then an object."""
 ELEMENT_COST = 16

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from ..errors import CorruptModelError
-from .budget import CHARACTER_COST, NUMBER_COST, VALUE_COST, Budget
+from .budget import CHARACTER_COST, MAX_DEPTH, NUMBER_COST, VALUE_COST, Budget
 
 
 def read_map(content: bytes, label: str, budget: Budget) -> dict[str, object] | None:
@@ -83,8 +83,6 @@ _BLOB, _BOOL, _VECTOR_BOOL = 25, 26, 36
 
 _LETTERS = {_INT: "bhiq", _UINT: "BHIQ", _FLOAT: "  fd", _BOOL: "BHIQ"}
 """How module `struct` calls the numbers of each type, by width."""
-
-_DEEPEST = 32
 
 
 class _FlexBuffer:
@@ -171,8 +169,8 @@ class _FlexBuffer:
 
     def count(self, at: int, width: int, depth: int) -> int:
         """Read the number of elements before a vector, and pay for them."""
-        if depth >= _DEEPEST:
-            self.refuse(at, f"it is nested deeper than {_DEEPEST} levels")
+        if depth >= MAX_DEPTH:
+            self.refuse(at, f"it is nested deeper than {MAX_DEPTH} levels")
         count = self.natural(at - width, width)
         self.require(at, count * width)
         self.pay(count * NUMBER_COST)

@@ -56,10 +56,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CorruptModelError, UnsupportedError, brief
+from .budget import MAX_RANK
 from .tables import Sparsities
-
-_MAX_RANK = 32
-"""What numpy before 2.0 can have; it also keeps the tuples in messages short."""
 
 _SHOWN = 8
 """Dimensions in a repr."""
@@ -259,8 +257,8 @@ class _Level:
 
 def _check_size(shape: tuple[int, ...], itemsize: int, limit: int) -> None:
     """Refuse a dense array that is larger than allowed, or than numpy could have."""
-    if len(shape) > _MAX_RANK:
-        raise UnsupportedError(f"the rank is {len(shape)}, expected at most {_MAX_RANK}")
+    if len(shape) > MAX_RANK:
+        raise UnsupportedError(f"the rank is {len(shape)}, expected at most {MAX_RANK}")
     if any(size < 0 for size in shape):
         raise CorruptModelError(f"shape {brief(shape)} has a negative size")
     needed = math.prod(shape) * itemsize
