@@ -483,17 +483,16 @@ def read_tables(file: File, layout: Layout, tables: Positions, label: Label) -> 
 
 def _offsets(refuse: _Refusal, vtables: Positions) -> Positions:
     """Read the vtable of each table: return how far into it each field lies, 0 if it is absent."""
-    layout, of_tables = refuse.layout, vtables.tolist()
+    layout, offsets = refuse.layout, []
     # Thousands of tables share a handful of vtables.
-    rows = {vtable: row for row, vtable in enumerate(dict.fromkeys(of_tables))}
-    offsets = []
-    for vtable in rows:
+    distinct = sorted(set(vtables.tolist()))
+    for vtable in distinct:
         entries = _entries(refuse.file, vtable, layout.vtable_size)
         if isinstance(entries, str):
             refuse(vtables == vtable, vtables, entries)
         offsets.append([entries[slot] if slot < len(entries) else 0 for slot in layout.slots])
     array = np.array(offsets, np.int64)
-    return array if len(rows) == 1 else array[[rows[vtable] for vtable in of_tables]]
+    return array if len(array) == 1 else array[np.array(distinct).searchsorted(vtables)]
 
 
 def _entries(file: File, vtable: int, longest: int) -> tuple[int, ...] | str:
