@@ -14,6 +14,7 @@ import pytest
 
 import tflite_quant as tq
 from conftest import ROOT
+from tests.test_cli import python_path
 
 PACKAGE = Path(tq.__file__).parent
 CORE = ("__init__.py", "errors.py", "format", "arithmetic", "model", "py.typed")
@@ -83,7 +84,7 @@ def run(code: str, folder: Path, *arguments: str) -> list[str]:
         text=True,
         check=False,
         cwd=folder,
-        env=kept | {"PYTHONPATH": str(folder)},
+        env=kept | {"PYTHONPATH": python_path(folder)},
     )
     assert child.returncode == 0, child.stderr
     return child.stdout.splitlines()
