@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shutil
@@ -22,6 +23,7 @@ from tests import build, faults
 from tests.build import SubgraphSpec, TensorSpec, constant
 from tests.compiler import compiled
 from tests.test_cli import python_path, run
+from tflite_quant.firmware import c_header as module
 from tflite_quant.firmware.c_header import write_if_changed
 
 LANGUAGES = ("c99", "c++11")
@@ -441,3 +443,19 @@ def test_in_cmake(tmp_path: Path) -> None:
         p for p in build_folder.rglob("firmware*") if p.suffix in ("", ".exe") and p.is_file()
     )
     assert subprocess.run([found], check=False).returncode == 4
+
+
+def test_no_name_ends_a_comment() -> None:
+    """Every text of up to five of the characters that mean something to a C compiler."""
+    harmless = re.compile(r"[A-Za-z0-9_.~ ,:;()\[\]=+'%-]*")
+    names = ("".join(some) for n in range(6) for some in itertools.product("/*?\\\na", repeat=n))
+    for name in names:
+        assert harmless.fullmatch(module._comment(name)), name
+
+
+@pytest.mark.parametrize("name", ["/*/", "*/ int x; /*", "??/", "a\\", "//\nint y;"])
+def test_comments_of_a_header_are_harmless(name: str) -> None:
+    text = tq.c_header(build.model(SubgraphSpec([TensorSpec(name, (1,))], [0], [0])), prefix="p")
+    comments = re.findall(r"/\*(.*?)\*/", text, re.S)
+    assert len(comments) == text.count("/*") == text.count("*/")
+    assert not {"int x;", "int y;"} & set(text.splitlines())

@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,10 +132,12 @@ def _identifier(name: str) -> str:
 
 
 def _comment(text: str) -> str:
-    """Return a text that can neither end a comment nor begin another."""
-    line = ascii(text)[1:-1]
-    line = line if len(line) <= 80 else line[:77] + "..."
-    return re.sub(r"\*/|/\*|\?\?", lambda match: " ".join(match[0]), line).rstrip("\\")
+    """Return a text for a comment, with all but a few harmless characters as %XX.
+
+    No character passes that could end a comment, begin another, continue a line or be a trigraph.
+    """
+    line = quote(text, safe=" ,:;()[]=+'", errors="backslashreplace")
+    return line if len(line) <= 80 else line[:77] + "..."
 
 
 def _lines(
