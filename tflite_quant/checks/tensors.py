@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CorruptModelError, UnsupportedError, brief
+from ..format.budget import MAX_ARRAY_RANK
 from ..format.schema import INTEGER_RANGES, TensorType
 from ..format.sparsity import DenseDimension
 from ..model.block_quantization import Blockwise, MultiAxis
@@ -207,7 +208,7 @@ def _contents(tensor: Tensor, seen: set[object]) -> Iterator[Finding]:
             # Whatever the shape: a wrong count of strings is seen before any of them is decoded.
             # Several buffers may be the same bytes.
             bytes_of = tensor.external_buffer or (tensor.buffer.offset, tensor.nbytes)
-            key = (bytes_of, math.prod(tensor.shape))
+            key = (bytes_of, math.prod(tensor.shape[: MAX_ARRAY_RANK + 1]))
             if key not in seen:
                 seen.add(key)
                 tensor.data  # noqa: B018

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import TFLiteError
+from ..format.budget import MAX_RANK
 from ..format.schema import INTEGER_RANGES, TensorType
 from ..model.operator import Operator
 from ..model.tensor import Tensor
@@ -157,7 +158,10 @@ def _data(tensor: Tensor) -> NDArray[Any] | None:
 
     Large sparse tensors that store little are skipped, because a small file can have many.
     """
-    if tensor.is_sparse and math.prod(tensor.shape) > _DENSE_PER_BYTE * (tensor.nbytes or 0):
+    if tensor.is_sparse and (
+        len(tensor.shape) > MAX_RANK
+        or math.prod(tensor.shape) > _DENSE_PER_BYTE * (tensor.nbytes or 0)
+    ):
         return None
     try:
         data = tensor.data

@@ -15,7 +15,7 @@ from ..checks.checker import check
 from ..checks.findings import KINDS, Report, Severity
 from ..checks.report_formats import Outcome, json_data, sarif_data, text_lines
 from ..errors import TFLiteError
-from .terminal import RefusedError, error_line, width
+from .terminal import RefusedError, error_line, unforeseen, width
 
 _MANY = 20
 """From this number of files on, a progress bar is shown."""
@@ -98,6 +98,9 @@ def _outcome(path: str, wanted: Collection[str]) -> Outcome:
         report = check(path)
     except (TFLiteError, OSError) as error:
         return Outcome(path, None, error_line(error))
+    except Exception as error:
+        # One model that nobody foresaw must not lose the reports of the others.
+        return Outcome(path, None, unforeseen(error))
     return Outcome(path, Report(path, tuple(finding for finding in report if finding.id in wanted)))
 
 

@@ -20,7 +20,7 @@ from typing import NoReturn
 
 from .. import __version__
 from ..errors import TFLiteError
-from .terminal import RefusedError, error_line
+from .terminal import RefusedError, error_line, unforeseen
 
 _COMMANDS = {
     "show": "show every tensor and how it is quantized",
@@ -59,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = options.run(options)
         sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 130
     except BrokenPipeError:
         # The reader has closed the pipe; Python must not fail when it flushes the rest at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -66,6 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (TFLiteError, OSError, RefusedError) as error:
         print(f"tflite-quant: {error_line(error)}", file=sys.stderr)
         return 2
+    except Exception as error:
+        print(f"tflite-quant: {unforeseen(error)}", file=sys.stderr)
+        return 3
     return status
 
 

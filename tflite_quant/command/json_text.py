@@ -58,7 +58,8 @@ def json_text(data: Any, budget: Budget | None = None, indent: str = "\n") -> It
     }
     """
     if isinstance(data, np.ndarray):
-        data = iter(data) if data.ndim > 1 else _array_data(data)
+        # An array without values may have billions of empty rows.
+        data = iter(data) if data.ndim > 1 and data.size else _array_data(data.reshape(-1))
     inner, is_dict, is_empty = f"{indent} ", isinstance(data, dict), True
     parts = ["{" if is_dict else "["]
     for item in data.items() if is_dict else data:

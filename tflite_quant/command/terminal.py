@@ -19,6 +19,11 @@ def error_line(error: Exception) -> str:
     return " ".join(text.split())
 
 
+def unforeseen(error: Exception) -> str:
+    """Return a line about an error that no file and no argument should cause."""
+    return f"internal error, please report it: {type(error).__name__}: {error_line(error)}"
+
+
 def width() -> int | None:
     """Return the columns of the terminal; None where nothing is to be folded: a file or a pipe."""
     if sys.stdout.isatty() or "COLUMNS" in os.environ:

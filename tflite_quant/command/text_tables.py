@@ -141,6 +141,8 @@ def tensor_lines(tensor: Tensor, width: int | None = None) -> Iterator[str]:
     quantization = facts.pop("quantization")
     by_scale = ("scale", "zero_point", "min", "max")
     lists = {key: quantization.pop(key) for key in by_scale if quantization.get(key)}
+    # The scale of a block may be a tensor without axes.
+    lists = {key: values if isinstance(values, list) else [values] for key, values in lists.items()}
     facts |= quantization
     if facts.pop("sparsity", None):
         facts["sparsity"] = repr(tensor.sparsity)

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arithmetic.affine import are_exact
-from ..errors import QuantizationError, UnsupportedError
-from ..format.budget import ELEMENT_COST
+from ..errors import QuantizationError, UnsupportedError, brief
+from ..format.budget import ELEMENT_COST, MAX_ARRAY_RANK
 from ..format.flatbuffer import File
 from ..format.schema import INTEGER_RANGES, TensorType
 from ..format.source import Source
@@ -219,7 +219,7 @@ def _constants(file: File, tensors: Sequence[Tensor], patterns: Sequence[str]) -
     chosen = sorted(set[Tensor]().union(*matches.values()), key=lambda tensor: tensor.index)
     # In a small file tensors may share their bytes, and sparse tensors may be large.
     inside = [tensor for tensor in chosen if tensor.external_buffer is None]
-    sizes = (math.prod(t.shape) if t.is_sparse else t.nbytes or 0 for t in inside)
+    sizes = (math.prod(t.shape[:MAX_ARRAY_RANK]) if t.is_sparse else t.nbytes or 0 for t in inside)
     file.spend(ELEMENT_COST * sum(sizes), "the values of constants")
     return chosen
 
@@ -249,7 +249,10 @@ def _input_or_output(tensor: Tensor, name: str) -> Iterator[str]:
     if shape:
         dimensions = ", ".join(map(str, shape))
         yield f"static const int32_t {name}_shape[{len(shape)}] = {{{dimensions}}};"
-    yield f"#define {macro}_COUNT {math.prod(shape)}"
+    count = math.prod(shape[:MAX_ARRAY_RANK])
+    if len(shape) > MAX_ARRAY_RANK or count >= 1 << 63:
+        raise _UnwritableError(f"C has no array of shape {brief(shape)}")
+    yield f"#define {macro}_COUNT {_integer_literal(count)}"
     if tensor.nbytes is not None:
         yield f"#define {macro}_BYTES {tensor.nbytes}"
     if isinstance(tensor.quantization, PerTensor):

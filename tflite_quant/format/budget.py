@@ -18,6 +18,8 @@ PER_BYTE = 20
 DENSE_PER_BYTE = 256
 """The same for the dense array of a sparse tensor, which is what its user asks for."""
 
+MAX_ARRAY_RANK = 64
+"""The rank of an array with a tensor's values: what numpy can have at most."""
 MAX_RANK = 32
 """The rank of a dense array that is made of a sparse tensor: what numpy before 2.0 can have."""
 MAX_DEPTH = 32

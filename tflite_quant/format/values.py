@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CorruptModelError, UnsupportedError
+from .budget import MAX_ARRAY_RANK
 from .schema import TensorType
 
 _DTYPES: dict[TensorType, np.dtype[Any]] = {
@@ -132,14 +133,15 @@ def stored_bytes(type: TensorType, shape: tuple[int, ...]) -> int | None:
     Returns
     -------
     int or None
-        None where type and shape do not tell: strings, resources, variants, unknown types.
+        None where type and shape do not tell: strings, resources, variants, unknown types; and for
+        shapes that no array has.
 
     Examples
     --------
     >>> stored_bytes(TensorType.INT16, (2, 3)), stored_bytes(TensorType.INT4, (3,))
     (12, 2)
     """
-    if any(size < 0 for size in shape):
+    if len(shape) > MAX_ARRAY_RANK or any(size < 0 for size in shape):
         return None
     if type in _DTYPES:
         return math.prod(shape) * _DTYPES[type].itemsize

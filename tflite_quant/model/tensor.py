@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from ..errors import CorruptModelError, TFLiteError, UnsupportedError, brief
 from ..format import values
-from ..format.budget import DENSE_PER_BYTE, Budget
+from ..format.budget import DENSE_PER_BYTE, MAX_ARRAY_RANK, Budget
 from ..format.schema import TensorType, quantization_details_name
 from ..format.source import load_beside
 from ..format.sparsity import Sparsity, densify, sparsity_of
@@ -247,6 +247,7 @@ class Tensor:
                     f"{content.size:_} bytes are not a whole number of {self.type.name} values"
                 )
             return content.view(dtype)
+        self._check_rank()
         expected = values.stored_bytes(self.type, self.shape)
         if expected is None:
             raise CorruptModelError(f"no tensor has shape {brief(self.shape)}")
@@ -261,12 +262,19 @@ class Tensor:
         stored = content if dtype == np.uint8 else content.view(dtype)
         return stored if values.is_packed(self.type) else self._shaped(stored)
 
+    def _check_rank(self) -> None:
+        if len(self.shape) > MAX_ARRAY_RANK:
+            raise UnsupportedError(
+                f"shape {brief(self.shape)}: an array has at most {MAX_ARRAY_RANK} dimensions"
+            )
+
     def _data(self) -> NDArray[Any]:
         stored = self._stored()
         if self.is_sparse:
             return self._densified(stored)
         if self.type in values.VIEWED:
             return stored
+        self._check_rank()
         count = math.prod(self.shape)
         if self.type is TensorType.STRING:
             return self._shaped(values.decode_strings(stored, count))
