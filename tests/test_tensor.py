@@ -69,7 +69,7 @@ class TestData:
         ("shape", "message"),
         [
             ((2**31 - 1,) * 8, "buffer 1 has 8 bytes, but INT8 of shape .* takes [0-9]{75} bytes"),
-            ((-1, 3), r"no tensor has shape \(-1, 3\)"),
+            ((-1, 3), r"no array has shape \(-1, 3\)"),
             ((2**31 - 1, 0), r"buffer 1 has 8 bytes, but INT8 of shape .* takes 0 bytes"),
         ],
     )
@@ -80,7 +80,7 @@ class TestData:
 
     def test_more_dimensions_than_numpy_has(self) -> None:
         one = tensor(build.TensorSpec("w", (1,) * 100, data=bytes(1)))
-        with pytest.raises(tq.UnsupportedError, match="tensor 0 'w': shape"):
+        with pytest.raises(tq.UnsupportedError, match="tensor 0 'w': no array has shape"):
             one.data  # noqa: B018
 
     def test_what_has_no_data_says_why(self) -> None:

@@ -99,7 +99,7 @@ def _view(
     source: bytes | bytearray | memoryview | mmap.mmap | NDArray[np.uint8],
 ) -> NDArray[np.uint8]:
     if isinstance(source, np.ndarray) and source.dtype != np.uint8:
-        raise TypeError(f"an array of a model's bytes has dtype uint8, not {source.dtype}")
+        raise TypeError(f"an array of a model's bytes has dtype uint8, not {source.dtype.name}")
     view = source.data if isinstance(source, np.ndarray) else memoryview(source)
     if not view.c_contiguous:
         raise TypeError("a model's bytes must be contiguous in memory")

@@ -234,7 +234,9 @@ def _checked(scheme: Blockwise | MultiAxis) -> tuple[NDArray[Any], NDArray[Any]]
     if zeros is None:
         zeros = np.zeros((), np.int64)
     if scales.dtype.kind != "f" or zeros.dtype.kind not in "iu":
-        raise QuantizationError(f"scales are {scales.dtype}, zero points are {zeros.dtype}")
+        raise QuantizationError(
+            f"scales are {scales.dtype.name}, zero points are {zeros.dtype.name}"
+        )
     if zeros.size != 1 and zeros.shape != scales.shape:
         raise QuantizationError(f"scales have shape {scales.shape}, zero points {zeros.shape}")
     return scales, zeros

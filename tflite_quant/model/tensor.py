@@ -247,10 +247,10 @@ class Tensor:
                     f"{content.size:_} bytes are not a whole number of {self.type.name} values"
                 )
             return content.view(dtype)
-        self._check_rank()
         expected = values.stored_bytes(self.type, self.shape)
         if expected is None:
-            raise CorruptModelError(f"no tensor has shape {brief(self.shape)}")
+            kind = UnsupportedError if len(self.shape) > MAX_ARRAY_RANK else CorruptModelError
+            raise kind(f"no array has shape {brief(self.shape)}")
         if content.size != expected:
             place = f"buffer {self.buffer.index}"
             if self.external_buffer is not None:
@@ -262,20 +262,13 @@ class Tensor:
         stored = content if dtype == np.uint8 else content.view(dtype)
         return stored if values.is_packed(self.type) else self._shaped(stored)
 
-    def _check_rank(self) -> None:
-        if len(self.shape) > MAX_ARRAY_RANK:
-            raise UnsupportedError(
-                f"shape {brief(self.shape)}: an array has at most {MAX_ARRAY_RANK} dimensions"
-            )
-
     def _data(self) -> NDArray[Any]:
         stored = self._stored()
         if self.is_sparse:
             return self._densified(stored)
         if self.type in values.VIEWED:
             return stored
-        self._check_rank()
-        count = math.prod(self.shape)
+        count = math.prod(self.shape[:MAX_ARRAY_RANK])
         if self.type is TensorType.STRING:
             return self._shaped(values.decode_strings(stored, count))
         return self._shaped(values.decode(stored.reshape(-1), self.type, count))
@@ -311,7 +304,7 @@ class Tensor:
         data = self.data
         if dtype is not None and np.dtype(dtype) != data.dtype:
             if copy is False:
-                raise ValueError(f"{data.dtype} as {np.dtype(dtype)} needs a copy")
+                raise ValueError(f"{data.dtype.name} as {np.dtype(dtype).name} needs a copy")
             return data.astype(dtype)
         return data.copy() if copy else data
 
