@@ -409,6 +409,65 @@ class TestCommand:
         assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links and devices are those of Unix")
+class TestWhereItIsWritten:
+    def test_a_link_stays_and_what_it_leads_to_is_replaced(self, tmp_path: Path) -> None:
+        target, link = tmp_path / "target.h", tmp_path / "link.h"
+        target.write_text("old")
+        target.chmod(0o640)
+        link.symlink_to(target)
+        assert write_if_changed(str(link), "new")
+        assert (link.is_symlink(), target.read_text()) == (True, "new")
+        assert target.stat().st_mode & 0o777 == 0o640
+
+    def test_a_new_file_has_the_mode_of_the_mask(self, tmp_path: Path) -> None:
+        before = os.umask(0o027)
+        try:
+            write_if_changed(str(tmp_path / "h.h"), "new")
+        finally:
+            os.umask(before)
+        assert (tmp_path / "h.h").stat().st_mode & 0o777 == 0o640
+
+    def test_a_device_is_written_to(self) -> None:
+        assert write_if_changed(os.devnull, "text")
+        assert not Path(os.devnull).is_file()
+
+    def test_a_pipe_is_written_to(self, tmp_path: Path) -> None:
+        pipe = tmp_path / "pipe"
+        os.mkfifo(pipe)
+        reader = subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE, text=True)
+        assert write_if_changed(str(pipe), "text")
+        assert reader.communicate()[0] == "text"
+        assert pipe.is_fifo()
+
+    def test_standard_output(self) -> None:
+        model = "fixtures/residual_int8.tflite"
+        assert run("header", model, "-o", "-").stdout == run("header", model).stdout
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("a b", r"a\ b"),
+        ("a\\ b", r"a\\\ b"),
+        ("a\tb#c%d:e", "a\\\tb\\#c\\%d\\:e"),
+        ("$x", "$$x"),
+        ("C:\\x", "C:\\x"),
+        ("end\\", "end\\\\"),
+    ],
+)
+def test_paths_in_a_rule_of_make(path: str, expected: str) -> None:
+    assert module.depfile(path, "m") == f"{expected}: m\n"
+
+
+def test_a_rule_of_make_cannot_be_added() -> None:
+    with pytest.raises(ValueError, match="cannot name the file"):
+        module.depfile("a\nall: ; echo x", "m")
+    result = run("header", "fixtures/residual_int8.tflite", "-o", "x\ny.h", "--depfile", "d")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert not Path("x\ny.h").exists()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="the command is a shell script")
 def test_in_cmake(tmp_path: Path) -> None:
     """The snippet of the page works: the header is made, and made again when the model changes."""

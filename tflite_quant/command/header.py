@@ -38,18 +38,23 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the header and return the exit status."""
-    if options.depfile is not None and options.output is None:
-        raise RefusedError("--depfile needs --output")
+    is_printed = options.output in (None, "-")
+    if options.depfile is not None and is_printed:
+        raise RefusedError("--depfile needs --output with a file")
     text = c_header(
         options.model,
         prefix=options.prefix,
         tensors=options.tensors,
         include_model=options.include_model,
     )
-    if options.output is None:
+    if is_printed:
         print(text, end="")
         return 0
+    try:
+        rule = None if options.depfile is None else depfile(options.output, options.model)
+    except ValueError as error:
+        raise RefusedError(str(error)) from None
     write_if_changed(options.output, text)
-    if options.depfile is not None:
-        write_if_changed(options.depfile, depfile(options.output, options.model))
+    if rule is not None:
+        write_if_changed(options.depfile, rule)
     return 0

@@ -9,9 +9,12 @@ reserved name or anything but a name.
 from __future__ import annotations
 
 import builtins
+import contextlib
 import math
 import os
 import re
+import secrets
+import shutil
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
@@ -380,6 +383,11 @@ def _float_literal(value: float, dtype: type[np.floating[Any]]) -> str:
 def depfile(target: str, source: str) -> str:
     r"""Return the rule that tells make and ninja what a header depends on.
 
+    Raises
+    ------
+    ValueError
+        A path has a line break, which no rule can have.
+
     Examples
     --------
     >>> print(depfile("out/my model.h", "my model.tflite"), end="")
@@ -387,7 +395,13 @@ def depfile(target: str, source: str) -> str:
     """
 
     def escaped(path: str) -> str:
-        return re.sub(r"([ #])", r"\\\1", path).replace("$", "$$")
+        if len(path.splitlines()) > 1 or path != path.rstrip("\r\n"):
+            raise ValueError(f"a rule of make cannot name the file {path!r}")
+        drive = re.match(r"[A-Za-z]:(?=[\\/])|", path)[0]  # type: ignore[index]
+        # Backslashes count as such unless they stand before what is escaped.
+        special = re.compile(r"(\\*)([ \t#:%]|$)")
+        rest = special.sub(lambda m: m[1] * 2 + (f"\\{m[2]}" if m[2] else ""), path[len(drive) :])
+        return drive + rest.replace("$", "$$")
 
     return f"{escaped(target)}: {escaped(source)}\n"
 
@@ -395,7 +409,8 @@ def depfile(target: str, source: str) -> str:
 def write_if_changed(path: str, text: str) -> bool:
     """Write a file unless it has the text already.
 
-    The text goes to a temporary file first, which then replaces the file.
+    A regular file, or the one that a link leads to, is replaced as a whole: the text goes to a new
+    file beside it first. Anything else, such as a device or a pipe, is written to.
 
     Parameters
     ----------
@@ -412,20 +427,26 @@ def write_if_changed(path: str, text: str) -> bool:
     OSError
         The file cannot be written.
     """
-    content = os.fsencode(text)
-    try:
-        with builtins.open(path, "rb") as file:
+    content, target = os.fsencode(text), os.path.realpath(path)
+    exists = os.path.exists(target)
+    if exists and not os.path.isfile(target):
+        with builtins.open(target, "wb") as file:
+            file.write(content)
+        return True
+    if exists:
+        with builtins.open(target, "rb") as file:
             if file.read() == content:
                 return False
-    except FileNotFoundError:
-        pass
-    temporary = f"{path}.{os.getpid()}.tmp"
+    temporary = f"{target}.{secrets.token_hex(8)}.tmp"
     try:
-        with builtins.open(temporary, "wb") as file:
+        # Exclusively: a file or link of that name, which others may have made, is not written to.
+        with builtins.open(temporary, "xb") as file:
             file.write(content)
-        os.replace(temporary, path)
-    except OSError:
-        if os.path.exists(temporary):
+        if exists:
+            shutil.copymode(target, temporary)
+        os.replace(temporary, target)
+    except OSError as error:
+        with contextlib.suppress(FileNotFoundError):
             os.remove(temporary)
-        raise
+        raise OSError(error.errno, error.strerror, path) from None
     return True
