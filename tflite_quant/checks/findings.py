@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
+from ..escape import for_terminal
+
 
 def counted(count: int, word: str) -> str:
     """Return a count and a word: '1 scale', '2 scales'."""
@@ -66,7 +68,7 @@ class Named:
     @property
     def shown(self) -> str:
         """The name with unprintable characters escaped, so that no file can control a terminal."""
-        return repr(self.name)[1:-1]
+        return for_terminal(self.name)
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ class Finding:
     def __str__(self) -> str:
         return (
             f"{self.severity} {self.id}: {self.place}\n"
-            f"  found {self.found}; expected {self.expected}\n"
+            f"  found {for_terminal(self.found)}; expected {for_terminal(self.expected)}\n"
             f"  {self.effect}"
         )
 
@@ -143,7 +145,8 @@ class Report:
         return f"Report({self.name!r}, {self.summary})"
 
     def __str__(self) -> str:
-        lines = [f"{'model' if self.name is None else self.name}: {self.summary}"]
+        name = "model" if self.name is None else for_terminal(self.name)
+        lines = [f"{name}: {self.summary}"]
         return "\n".join([*lines, *map(str, self.findings)])
 
     @property

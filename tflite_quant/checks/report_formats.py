@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from ..escape import for_sarif
 from .findings import KINDS, Finding, Kind, Named, Report, counted
 
 
@@ -108,7 +109,7 @@ def sarif_data(outcomes: Sequence[Outcome], version: str) -> dict[str, Any]:
         "toolExecutionNotifications": [
             {
                 "level": "error",
-                "message": {"text": outcome.error},
+                "message": {"text": for_sarif(outcome.error or "")},
                 "locations": [{"physicalLocation": _file(outcome.path)}],
             }
             for outcome in unread
@@ -139,7 +140,7 @@ def _result(path: str, finding: Finding, rule: int) -> dict[str, Any]:
         "ruleId": finding.id,
         "ruleIndex": rule,
         "level": str(finding.severity),
-        "message": {"text": text},
+        "message": {"text": for_sarif(text)},
         "locations": [{"physicalLocation": _file(path), "logicalLocations": [logical]}],
     }
 

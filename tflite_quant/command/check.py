@@ -15,6 +15,7 @@ from ..checks.checker import check
 from ..checks.findings import KINDS, Report, Severity
 from ..checks.report_formats import Outcome, json_data, sarif_data, text_lines
 from ..errors import TFLiteError
+from ..escape import for_json
 from .terminal import RefusedError, error_line, unforeseen, width
 
 _MANY = 20
@@ -65,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
                 print(_folded(line))
     else:
         as_data = json_data if options.format == "json" else sarif_data
-        print(json.dumps(as_data(outcomes, __version__), indent=1, allow_nan=False))
+        print(for_json(json.dumps(as_data(outcomes, __version__), indent=1, allow_nan=False)))
     if errors:
         return 2
     limit = Severity[options.fail_on.upper()]

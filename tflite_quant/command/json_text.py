@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import TFLiteError
+from ..escape import for_json
 from ..format.budget import Budget
 from ..model import quantization as schemes
 from ..model.block_quantization import MultiAxis
@@ -28,7 +29,11 @@ _VALUE_COST, _CHARACTER_COST = 128, 4
 _PARTS = 500
 """Parts of the text that are put together."""
 
-_encode = json.JSONEncoder(allow_nan=False).encode
+_ENCODER = json.JSONEncoder(allow_nan=False)
+
+
+def _encode(value: str | float | None) -> str:
+    return for_json(_ENCODER.encode(value))
 
 
 def json_text(data: Any, budget: Budget | None = None, indent: str = "\n") -> Iterator[str]:

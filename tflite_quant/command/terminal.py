@@ -1,10 +1,12 @@
-"""What all commands share: refusals, error lines, the width and the characters of a terminal."""
+"""What all commands share: refusals, error lines, the width of a terminal."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sys
+
+from ..escape import for_terminal
 
 
 class RefusedError(Exception):
@@ -16,7 +18,7 @@ def error_line(error: Exception) -> str:
     text = str(error)
     if isinstance(error, OSError) and error.filename is not None:
         text = f"{error.filename}: {error.strerror}"
-    return " ".join(text.split())
+    return for_terminal(" ".join(text.split()))
 
 
 def unforeseen(error: Exception) -> str:
@@ -29,10 +31,3 @@ def width() -> int | None:
     if sys.stdout.isatty() or "COLUMNS" in os.environ:
         return shutil.get_terminal_size().columns
     return None
-
-
-def printable(text: str) -> str:
-    """Escape the characters that a terminal might obey instead of show."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

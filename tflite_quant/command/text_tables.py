@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import TFLiteError, brief
+from ..escape import for_terminal
 from ..format.budget import CHARACTER_COST, Budget
 from ..model import quantization as schemes
 from ..model.block_quantization import Blockwise, MultiAxis
@@ -23,7 +24,6 @@ from ..model.operator import Operator
 from ..model.subgraph import Subgraph
 from ..model.tensor import Tensor
 from .json_text import operator_data, tensor_facts
-from .terminal import printable
 
 
 def model_lines(
@@ -46,12 +46,12 @@ def model_lines(
         Tensors share names, and the tables would be too large for a file of this size.
     """
     budget = model.structure.file.afresh().budget
-    about = f", {printable(model.description)}" if model.description else ""
-    yield f"{printable(model.name or 'model')}: schema version {model.version}{about}"
+    about = f", {for_terminal(model.description)}" if model.description else ""
+    yield f"{for_terminal(model.name or 'model')}: schema version {model.version}{about}"
     # The summary has several lines, and escapes the names in it itself.
     yield str(model.summary())
     for subgraph in subgraphs:
-        name = f" {printable(subgraph.name)}" if subgraph.name else ""
+        name = f" {for_terminal(subgraph.name)}" if subgraph.name else ""
         inputs, outputs = ([t.index for t in end] for end in (subgraph.inputs, subgraph.outputs))
         yield f"\nsubgraph {subgraph.index}{name}: inputs {inputs}, outputs {outputs}"
         rows = [_charged(_row(tensor), budget) for tensor in subgraph.tensors]
@@ -118,7 +118,7 @@ def operator_lines(
     """
     budget = model.structure.file.afresh().budget
     for subgraph in subgraphs:
-        yield f"subgraph {subgraph.index} {printable(subgraph.name)}".rstrip()
+        yield f"subgraph {subgraph.index} {for_terminal(subgraph.name)}".rstrip()
         rows = [_charged(_operator_row(each, budget), budget) for each in subgraph.operators]
         yield from _table(("", "operator", "version", "inputs", "outputs", "options"), rows, width)
 
@@ -132,7 +132,13 @@ def _operator_row(operator: Operator, budget: Budget) -> tuple[str, ...]:
     name = data["name"] + (f" {data['custom_name']}" if "custom_name" in data else "")
     tensors = (",".join(map(str, data[key])) for key in ("inputs", "outputs"))
     text = ", ".join(f"{key}={value}" for key, value in options.items())
-    return (str(data["index"]), printable(name), str(data["version"]), *tensors, printable(text))
+    return (
+        str(data["index"]),
+        for_terminal(name),
+        str(data["version"]),
+        *tensors,
+        for_terminal(text),
+    )
 
 
 def tensor_lines(tensor: Tensor, width: int | None = None) -> Iterator[str]:
@@ -155,11 +161,11 @@ def tensor_lines(tensor: Tensor, width: int | None = None) -> Iterator[str]:
         try:
             yield f"\n{title}:\n{np.array2string(read(), threshold=100)}"
         except TFLiteError as error:
-            yield f"\n{title}: {printable(str(error))}"
+            yield f"\n{title}: {for_terminal(str(error))}"
 
 
 def _fact(value: object) -> str:
-    return "" if value is None else printable(str(value))
+    return "" if value is None else for_terminal(str(value))
 
 
 def _cell(value: float | str) -> str:
@@ -191,10 +197,10 @@ def _row(tensor: Tensor) -> tuple[str, ...]:
     external, size = tensor.external_buffer, "" if tensor.nbytes is None else str(tensor.nbytes)
     return (
         str(tensor.index),
-        printable(tensor.name),
+        for_terminal(tensor.name),
         tensor.type.name + (" sparse" if tensor.is_sparse else ""),
         _dimensions(shape) + ("" if signature == shape else f" ({_dimensions(signature)})"),
-        size if external is None else f"{size} in {printable(external.file)}",
+        size if external is None else f"{size} in {for_terminal(external.file)}",
         "" if isinstance(quantization, schemes.NotQuantized) else quantization.scheme,
         *_parameters(quantization),
     )

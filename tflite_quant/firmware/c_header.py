@@ -18,13 +18,13 @@ import shutil
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..arithmetic.affine import are_exact
 from ..errors import QuantizationError, UnsupportedError, brief
+from ..escape import for_c_comment, for_make
 from ..format.budget import ELEMENT_COST, MAX_ARRAY_RANK
 from ..format.flatbuffer import File
 from ..format.schema import INTEGER_RANGES, TensorType
@@ -135,11 +135,8 @@ def _identifier(name: str) -> str:
 
 
 def _comment(text: str) -> str:
-    """Return a text for a comment, with all but a few harmless characters as %XX.
-
-    No character passes that could end a comment, begin another, continue a line or be a trigraph.
-    """
-    line = quote(text, safe=" ,:;()[]=+'", errors="backslashreplace")
+    """Return a text for a comment, not too long for a line."""
+    line = for_c_comment(text)
     return line if len(line) <= 80 else line[:77] + "..."
 
 
@@ -393,17 +390,7 @@ def depfile(target: str, source: str) -> str:
     >>> print(depfile("out/my model.h", "my model.tflite"), end="")
     out/my\ model.h: my\ model.tflite
     """
-
-    def escaped(path: str) -> str:
-        if len(path.splitlines()) > 1 or path != path.rstrip("\r\n"):
-            raise ValueError(f"a rule of make cannot name the file {path!r}")
-        drive = re.match(r"[A-Za-z]:(?=[\\/])|", path)[0]  # type: ignore[index]
-        # Backslashes count as such unless they stand before what is escaped.
-        special = re.compile(r"(\\*)([ \t#:%]|$)")
-        rest = special.sub(lambda m: m[1] * 2 + (f"\\{m[2]}" if m[2] else ""), path[len(drive) :])
-        return drive + rest.replace("$", "$$")
-
-    return f"{escaped(target)}: {escaped(source)}\n"
+    return f"{for_make(target)}: {for_make(source)}\n"
 
 
 def write_if_changed(path: str, text: str) -> bool:

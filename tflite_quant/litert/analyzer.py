@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..escape import without_commands
 from ..format.flatbuffer import Positions, Tables, Vectors
 from ..format.schema import TensorType, builtin_operator_name
 from ..format.source import Source
@@ -95,7 +96,8 @@ def report(model: Model) -> str:
     for piece in _Report(model).pieces():
         file.spend(_CHARACTER_COST * len(piece), "the report")
         pieces.append(piece)
-    return "".join(pieces).encode("latin-1").translate(_PRINTABLE).decode("ascii")
+    text = "".join(pieces).encode("latin-1").translate(_PRINTABLE).decode("ascii")
+    return without_commands(text)
 
 
 _PRINTABLE = bytes(c if 32 <= c < 127 or c == 10 else ord(".") for c in range(256))

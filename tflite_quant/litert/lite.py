@@ -7,6 +7,7 @@ line, `import tensorflow as tf`, to `import tflite_quant as tf`.
 from __future__ import annotations
 
 from ..errors import UnsupportedError
+from ..escape import for_terminal
 from ..format.source import Source
 from .analyzer import analyze
 from .interpreter import Interpreter
@@ -49,5 +50,5 @@ class experimental:  # noqa: N801  # TensorFlow's own name for it
             if len(given) != 1:
                 raise ValueError("give model_path or model_content, one of the two")
             title = "TFLite ModelAnalyzer" if model_path is None else str(model_path)
-            print(f"=== {title} ===\n")
+            print(f"=== {for_terminal(title)} ===\n")
             print(analyze(given[0]))

@@ -33,6 +33,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ..escape import for_terminal
 from ..format.schema import TensorType
 from ..model.model import Model
 from .float_operators import FLOATS, NARROW, Walk, place_of, walk
@@ -119,12 +120,7 @@ def _listed(types: Sequence[str]) -> str:
 
 
 def _named(counts: Counts) -> str:
-    return ", ".join(f"{_printable(name)} {n}" for name, n in counts)
-
-
-def _printable(name: str) -> str:
-    """Keep the name of a custom operator, which a stranger gave, on one line."""
-    return name if name.isprintable() else name.encode("unicode_escape").decode()
+    return ", ".join(f"{for_terminal(name)} {n}" for name, n in counts)
 
 
 def summarize(model: Model) -> Summary:

@@ -1,0 +1,101 @@
+"""How text from files is written where it could do harm: terminals, logs, C, make, SARIF.
+
+Names, descriptions and options inside a model, and names of files, come from strangers. All of them
+pass one of these functions on their way out.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote
+
+# CI systems obey ::command:: at the start of a line, and ##[command] anywhere in it.
+_COMMAND = re.compile(r"::(?=[A-Za-z-]+[^\n]*::)|##(?=\[)")
+_SPECIAL_TO_MAKE = re.compile(r"(\\*)([ \t#:%]|$)")
+
+
+def for_terminal(text: str) -> str:
+    r"""Return a line that neither a terminal nor a CI system obeys.
+
+    Examples
+    --------
+    >>> print(for_terminal("a\n::error::b \x1b[31m"))
+    a\n:\x3aerror::b \x1b[31m
+    """
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else _escaped(c) for c in text)
+    return without_commands(text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode()
+
+
+def without_commands(text: str) -> str:
+    r"""Return a text in which no CI system finds a command.
+
+    Examples
+    --------
+    >>> print(without_commands("::error::x"), without_commands("##[error]x a::b"))
+    :\x3aerror::x #\x23[error]x a::b
+    """
+    return _COMMAND.sub(lambda match: f"{match[0][0]}\\x{ord(match[0][1]):02x}", text)
+
+
+def for_c_comment(text: str) -> str:
+    """Return a text for a comment of C, with all but a few harmless characters as %XX.
+
+    No character passes that could end a comment, begin another, continue a line or be a trigraph.
+
+    Examples
+    --------
+    >>> for_c_comment("*/ int x; /* caf\u00e9")
+    '%2A%2F int x; %2F%2A caf%C3%A9'
+    """
+    return quote(text, safe=" ,:;()[]=+'", errors="backslashreplace")
+
+
+def for_make(path: str) -> str:
+    r"""Return a path as a rule of make or ninja has it.
+
+    Raises
+    ------
+    ValueError
+        The path has a line break, which no rule can have.
+
+    Examples
+    --------
+    >>> print(for_make("my model.h"))
+    my\ model.h
+    """
+    if len(path.splitlines()) > 1 or path != path.rstrip("\r\n"):
+        raise ValueError(f"a rule of make cannot name the file {path!r}")
+    drive = path[:2] if re.match(r"[A-Za-z]:[\\/]", path) else ""
+    # A backslash counts as itself unless it stands before something that is escaped.
+    rest = _SPECIAL_TO_MAKE.sub(
+        lambda match: match[1] * 2 + (f"\\{match[2]}" if match[2] else ""), path[len(drive) :]
+    )
+    return drive + rest.replace("$", "$$")
+
+
+def for_json(text: str) -> str:
+    r"""Return JSON text with the same data in which no CI system finds a command.
+
+    Examples
+    --------
+    >>> print(for_json('{"name": "##[error]x"}'))
+    {"name": "#\u0023[error]x"}
+    """
+    return text.replace("##[", "#\\u0023[")
+
+
+def for_sarif(text: str) -> str:
+    r"""Return a text in which no viewer of SARIF finds a link or a placeholder.
+
+    Examples
+    --------
+    >>> print(for_sarif("[x](http://y) {0}"))
+    \[x\](http://y) {{0}}
+    """
+    text = re.sub(r"\[([^\[\]]*)\](?=\()", r"\\[\1\\]", for_terminal(text))
+    return re.sub(r"\{(\d+)\}", r"{{\1}}", text)
