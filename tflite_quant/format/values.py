@@ -108,8 +108,8 @@ def stored_dtype_of(type: TensorType) -> np.dtype[Any]:
 
     Examples
     --------
-    >>> stored_dtype_of(TensorType.INT4), stored_dtype_of(TensorType.BFLOAT16)
-    (dtype('uint8'), dtype('uint16'))
+    >>> stored_dtype_of(TensorType.INT4).name, stored_dtype_of(TensorType.BFLOAT16).name
+    ('uint8', 'uint16')
     """
     dtype = dtype_of(type)
     if type in _DECODED:
