@@ -227,3 +227,16 @@ def test_a_bar_where_there_are_many(tmp_path: Path) -> None:
     os.close(ours)
     assert b"checking" in drawn
     assert output.decode() == "25 models, 25 of them clean: no findings\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links and pipes are those of Unix")
+def test_a_folder_with_what_is_no_file(tmp_path: Path) -> None:
+    """A link to a device would be read without end, a pipe would wait."""
+    (tmp_path / "endless.tflite").symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / "pipe.tflite")
+    (tmp_path / "folder.tflite").mkdir()
+    (tmp_path / "model.tflite").write_bytes((ROOT / "fixtures/mixed.tflite").read_bytes())
+    result = run("check", tmp_path)
+    assert result.returncode == 0
+    assert "TQ401" in result.stdout
+    assert result.stderr.count("skipped, not a regular file") == 3

@@ -86,7 +86,14 @@ def _files(paths: Sequence[str]) -> list[str]:
     """Return the files, and the models in the folders, that are named: each once."""
     files: dict[str, None] = {}
     for path in paths:
-        models = sorted(map(str, Path(path).rglob("*.tflite"))) if os.path.isdir(path) else [path]
+        models = [path]
+        if os.path.isdir(path):
+            found = sorted(map(str, Path(path).rglob("*.tflite")))
+            # Git carries links, and one to a device could be read without end.
+            models = [each for each in found if os.path.isfile(each)]
+            for skipped in sorted({*found} - {*models}):
+                line = error_line(RefusedError(f"{skipped}: skipped, not a regular file"))
+                print(f"tflite-quant: {line}", file=sys.stderr)
         if not models:
             raise RefusedError(f"{path}: no .tflite file in this folder")
         files.update(dict.fromkeys(models))
