@@ -332,6 +332,24 @@ def _check_indices(structure: Structure) -> None:
             limits = of_tensors[s.details.rows[kind] >= 0]
             _check_below(s.details.tables[kind], "scales", limits)
             _check_below(s.details.tables[kind], "zero_points", limits, lowest=-1)
+        first = _for_each(s.tensor_bounds[:-1], s.tensor_bounds)[s.quantization_rows >= 0]
+        _charge_parameters(s, s.details, first)
+
+
+def _charge_parameters(s: Structure, details: Details, first: Positions) -> None:
+    """Charge scales and zero points that are tensors: many may have the same.
+
+    Parameters
+    ----------
+    first : ndarray of int64, shape (quantizations,)
+        The row of the first tensor of the subgraph of each.
+    """
+    sizes = s.buffer_sizes[s.tensors.numbers("buffer")]
+    for kind in (BLOCKWISE, MULTI_AXIS):
+        for name in ("scales", "zero_points"):
+            indices = details.tables[kind].numbers(name)
+            rows = (first[details.rows[kind] >= 0] + indices)[indices >= 0]
+            s.file.spend(ELEMENT_COST * int(sizes[rows].sum()), "tensors of scales and zero points")
 
 
 def _for_each(values: NDArray[Any], bounds: Positions) -> NDArray[Any]:
