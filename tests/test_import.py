@@ -49,6 +49,7 @@ def test_what_is_imported_later() -> None:
         "print(sorted(n for n in set(sys.modules) - before if n.startswith('tflite_quant')))"
     )
     names = [
+        "tflite_quant.escape",
         "tflite_quant.litert",
         "tflite_quant.litert.analyzer",
         "tflite_quant.litert.interpreter",

@@ -157,7 +157,7 @@ ATTACKS: Mapping[str, Attack] = {
         build.one(HUGE), data, CORRUPT, "takes 18446744073709551616 bytes"
     ),
     "shape_with_a_negative_dimension": Attack(
-        build.one(replace(HUGE, shape=[-4, -1])), data, CORRUPT, "no tensor has shape"
+        build.one(replace(HUGE, shape=[-4, -1])), data, CORRUPT, "no array has shape"
     ),
     "vector_of_two_to_the_32nd": Attack(
         put(SMALL, target(tensor_field(0)), -1), None, CORRUPT, "'shape' runs past the end"
