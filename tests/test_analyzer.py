@@ -337,7 +337,9 @@ def test_refuses_an_index_that_leads_nowhere() -> None:
     """The original shows the number."""
     model = build.one(build.TensorSpec("t", buffer=7))
     assert "T#0(t) shape:[1], type:INT8\n" in original(model)
-    with pytest.raises(tq.CorruptModelError, match="'buffer' is 7, but there are 1"):
+    with pytest.raises(
+        tq.CorruptModelError, match="'buffer' is 7, expected at least 0 and less than 1"
+    ):
         analyze(model)
 
 

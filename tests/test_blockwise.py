@@ -107,14 +107,14 @@ class TestBlockwise:
             (
                 build.blockwise(16),
                 SCALES,
-                r"16 do not take shape \(4, 64\) to scales of shape \(4, 2\)",
+                r"shape \(4, 2\), which does not fit shape \(4, 64\) in blocks of 16",
             ),
-            (build.blockwise(32), SCALES.reshape(-1), r"shape \(4, 64\) to scales of shape \(8,\)"),
-            (build.blockwise(32), SCALES[:, :, None], r"scales of shape \(4, 2, 1\)"),
-            (build.blockwise(32), SCALES[:3], r"scales of shape \(3, 2\)"),
-            (build.blockwise(2), SCALES[:2, :1].repeat(32, 1), r"scales of shape \(2, 32\)"),
-            (build.blockwise(32, [1, 16]), SCALES, r"blocks of \(1, 16\) do not take"),
-            (build.blockwise(32), SCALES[:0], r"scales of shape \(0, 2\)"),
+            (build.blockwise(32), SCALES.reshape(-1), r"scales have shape \(8,\)"),
+            (build.blockwise(32), SCALES[:, :, None], r"scales have shape \(4, 2, 1\)"),
+            (build.blockwise(32), SCALES[:3], r"scales have shape \(3, 2\)"),
+            (build.blockwise(2), SCALES[:2, :1].repeat(32, 1), r"scales have shape \(2, 32\)"),
+            (build.blockwise(32, [1, 16]), SCALES, r"in blocks of \(1, 16\)"),
+            (build.blockwise(32), SCALES[:0], r"scales have shape \(0, 2\)"),
             (build.blockwise(32), np.ones((4, 2), np.int32), "scales are int32"),
             (build.blockwise(32), SCALES * np.float16(np.nan), "a scale is nan"),
         ],
@@ -124,9 +124,9 @@ class TestBlockwise:
             model_of(details, scales=scales)["w"].dequantize()
 
     def test_zero_points_that_do_not_fit(self) -> None:
-        with pytest.raises(tq.QuantizationError, match=r"shape \(4, 2\), zero points \(2,\)"):
+        with pytest.raises(tq.QuantizationError, match=r"shape \(2,\), expected \(4, 2\)"):
             model_of(build.blockwise(32, zeros=2), zeros=np.zeros(2, np.int32))["w"].dequantize()
-        with pytest.raises(tq.QuantizationError, match="zero points are float32"):
+        with pytest.raises(tq.QuantizationError, match="zero points float32"):
             model_of(build.blockwise(32, zeros=2), zeros=np.zeros((4, 2), np.float32))[
                 "w"
             ].dequantize()
@@ -181,7 +181,7 @@ class TestBlockwise:
         assert isinstance(scheme, tq.Blockwise)
         assert (scheme.scales if part == "scales" else scheme.zero_points) is None
         assert f"in tensor {2}, which cannot be read" in repr(scheme)
-        with pytest.raises(tq.QuantizationError, match="no values that are numbers"):
+        with pytest.raises(tq.QuantizationError, match="scales or zero points has no numbers"):
             tensor.dequantize()
         details = model.get_tensor_details()[0]["quantization_parameters"]
         assert details["scales" if part == "scales" else "zero_points"].size == 0
@@ -201,7 +201,7 @@ class TestBlockwise:
             )
         )
         assert "zero points in tensor 0, which cannot be read" in repr(model["w"].quantization)
-        with pytest.raises(tq.QuantizationError, match="no values that are numbers"):
+        with pytest.raises(tq.QuantizationError, match="scales or zero points has no numbers"):
             model["w"].dequantize()
 
     @pytest.mark.parametrize("details", [build.blockwise(32), multi_axis([0, 1], 32)])
@@ -354,14 +354,14 @@ class TestMultiAxis:
         with pytest.raises(tq.QuantizationError) as caught:
             tensor.dequantize()
         assert str(caught.value) == (
-            f"subgraph 0, tensor 0 'w': axes {tuple(axes)}{blocks} do not take shape (4, 6, 5) "
-            f"to scales of shape {scales}"
+            f"subgraph 0, tensor 0 'w': scales have shape {scales}, which does not fit axes "
+            f"{tuple(axes)} of shape (4, 6, 5){blocks}"
         )
 
     @pytest.mark.parametrize("details", [build.blockwise(3), multi_axis([0, 1], 3)])
     def test_values_that_are_no_integers(self, details: Any) -> None:
         q, scales = np.zeros((4, 6), np.float16), np.ones((4, 2), np.float32)
-        with pytest.raises(tq.QuantizationError, match="'w': .*its values are float16"):
+        with pytest.raises(tq.QuantizationError, match="'w': .*with scales is float16"):
             model_of(details, q, scales)["w"].dequantize()
 
     def test_repr(self) -> None:
@@ -425,7 +425,7 @@ class TestArithmetic:
             (([1], [1], 0.5), TypeError, "zero_point has dtype float64"),
             (([1, 2], [1, 1, 1]), tq.QuantizationError, "do not divide shape"),
             (([1, 2], [np.inf]), tq.QuantizationError, "a scale is inf"),
-            (([1, 2], [1], [1, 2]), tq.QuantizationError, r"zero points of shape \(2,\)"),
+            (([1, 2], [1], [1, 2]), tq.QuantizationError, r"zero points have shape \(2,\)"),
         ],
     )
     def test_bad_arguments(

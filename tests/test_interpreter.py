@@ -64,7 +64,7 @@ def test_runners(name: str) -> None:
         one, other = ours.get_signature_runner(key), theirs.get_signature_runner(key)
         assert is_same(one.get_input_details(), other.get_input_details())
         assert is_same(one.get_output_details(), other.get_output_details())
-        with pytest.raises(tq.UnsupportedError, match="does not run them"):
+        with pytest.raises(tq.UnsupportedError, match="does not run models"):
             one(x=1)
         assert key in repr(one)
 
@@ -166,7 +166,7 @@ def test_a_path_or_content() -> None:
     details = tq.Interpreter(model_content=content).get_tensor_details()
     assert is_same(details, tq.Interpreter(str(MODEL)).get_tensor_details())
     for arguments in ({}, {"model_path": MODEL, "model_content": content}):
-        with pytest.raises(ValueError, match="one of the two"):
+        with pytest.raises(ValueError, match="expected model_path or model_content"):
             tq.Interpreter(**arguments)  # type: ignore[arg-type]
 
 
@@ -180,7 +180,7 @@ def test_it_does_not_run_models() -> None:
         lambda: interpreter.tensor(0),
         interpreter.reset_all_variables,
     ):
-        with pytest.raises(tq.UnsupportedError, match="looks at models and does not run them"):
+        with pytest.raises(tq.UnsupportedError, match="this library does not run models"):
             refused()
     with pytest.raises(tq.UnsupportedError, match="tensor 0 'serving.*this library does not run"):
         interpreter.get_tensor(0)
@@ -190,7 +190,7 @@ def test_it_does_not_run_models() -> None:
 def test_indices_that_are_not_there() -> None:
     interpreter = tq.Interpreter(MODEL)
     for arguments in ((31,), (-1,), (0, 1), (0, -1)):
-        with pytest.raises(ValueError, match="index is"):
+        with pytest.raises(ValueError, match="no tensor|subgraph_index is"):
             interpreter.get_tensor(*arguments)
     with pytest.raises(ValueError, match="subgraph_index is 3"):
         interpreter.get_tensor_details(3)

@@ -26,7 +26,7 @@ def test_the_analyzer(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_what_the_analyzer_cannot_do() -> None:
-    with pytest.raises(ValueError, match="one of the two"):
+    with pytest.raises(ValueError, match="expected model_path or model_content"):
         tf.lite.experimental.Analyzer.analyze()
     with pytest.raises(tf.UnsupportedError, match="gpu_compatibility needs TensorFlow"):
         tf.lite.experimental.Analyzer.analyze(MODEL, gpu_compatibility=True)

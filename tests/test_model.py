@@ -179,7 +179,7 @@ class TestCustomOptions:
         operator = self.operator(
             b"", large_custom_options_offset=offset, large_custom_options_size=size
         )
-        with pytest.raises(tq.CorruptModelError, match="its .* bytes of custom options"):
+        with pytest.raises(tq.CorruptModelError, match="custom options run past the end"):
             operator.custom_data  # noqa: B018
 
 
@@ -263,7 +263,7 @@ class TestDetails:
 
     @pytest.mark.parametrize("index", [-1, 2])
     def test_of_a_subgraph_that_is_not_there(self, model: tq.Model, index: int) -> None:
-        with pytest.raises(ValueError, match=f"subgraph_index is {index}; there are 2"):
+        with pytest.raises(ValueError, match=f"subgraph_index is {index}, expected 0 to 1"):
             model.get_tensor_details(index)
 
     def test_the_arrays_are_the_callers_own(self, model: tq.Model) -> None:

@@ -112,7 +112,7 @@ class TestSources:
             (3, "not from int"),
             (None, "not from NoneType"),
             (io.StringIO("text"), "binary mode"),
-            (np.zeros(8, np.int32), "dtype uint8, not int32"),
+            (np.zeros(8, np.int32), "is int32, expected uint8"),
             (np.zeros(16, np.uint8)[::2], "contiguous"),
         ],
     )
@@ -131,7 +131,7 @@ class TestLookalikes:
     @pytest.mark.parametrize(
         ("content", "message"),
         [
-            (b"", "it is empty"),
+            (b"", "the file is empty"),
             (b"TFL", "only 3 bytes"),
             (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "Git LFS pointer"),
             (b"PK\x03\x04" + bytes(40), "ZIP archive"),

@@ -65,7 +65,7 @@ class TestSubByte:
 
     def test_a_buffer_of_another_size(self) -> None:
         with pytest.raises(
-            tq.CorruptModelError, match=r"3 bytes, but INT4 of shape \(3,\) takes 2"
+            tq.CorruptModelError, match=r"3 bytes, expected 2 for INT4 of shape \(3,\)"
         ):
             data_of(TensorType.INT4, (3,), bytes(3))
 
@@ -128,10 +128,10 @@ class TestStrings:
     @pytest.mark.parametrize(
         ("content", "message"),
         [
-            (b"\1\0\0", "None strings in 3 bytes, expected 2"),
-            (packed([b"one"]), "1 strings in 15 bytes, expected 2"),
+            (b"\1\0\0", "0 strings in 3 bytes, expected 2"),
+            (packed([b"one"]), "1 string in 15 bytes, expected 2"),
             (np.array([-1, 8], "<i4").tobytes(), "-1 strings"),
-            (np.array([2, 16], "<i4").tobytes(), "2 strings need 16 bytes of offsets, not 8"),
+            (np.array([2, 16], "<i4").tobytes(), "has 8 bytes, but its offsets take 16"),
             (
                 np.array([2, 16, 17, 99], "<i4").tobytes() + b"ab",
                 "string 2 is 99, expected 16 to 18",

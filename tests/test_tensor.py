@@ -61,16 +61,16 @@ class TestData:
         with pytest.raises(tq.CorruptModelError) as caught:
             one.data  # noqa: B018
         assert str(caught.value) == (
-            f"subgraph 0, tensor 0 'w': buffer 1 has {size} bytes, but INT8 of shape (2, 3) "
-            "takes 6 bytes"
+            f"subgraph 0, tensor 0 'w': buffer 1 has {size} bytes, expected 6 for INT8 of shape "
+            "(2, 3)"
         )
 
     @pytest.mark.parametrize(
         ("shape", "message"),
         [
-            ((2**31 - 1,) * 8, "buffer 1 has 8 bytes, but INT8 of shape .* takes [0-9]{75} bytes"),
-            ((-1, 3), r"no array has shape \(-1, 3\)"),
-            ((2**31 - 1, 0), r"buffer 1 has 8 bytes, but INT8 of shape .* takes 0 bytes"),
+            ((2**31 - 1,) * 8, "buffer 1 has 8 bytes, expected [0-9_]{99} for INT8 of shape"),
+            ((-1, 3), r"shape \(-1, 3\) has a negative size"),
+            ((2**31 - 1, 0), r"buffer 1 has 8 bytes, expected 0 for INT8 of shape"),
         ],
     )
     def test_shapes_that_no_array_can_have(self, shape: tuple[int, ...], message: str) -> None:
@@ -164,7 +164,7 @@ class TestQuantization:
 
     def test_counts_that_do_not_fit_are_shown(self) -> None:
         one = tensor(build.TensorSpec(scale=[0.5], zero_point=[]))
-        assert repr(one.quantization) == "PerAxis(axis=0, 1 scales 0.5, zero_points none)"
+        assert repr(one.quantization) == "PerAxis(axis=0, 1 scale 0.5, zero_points none)"
 
     def test_details_that_are_not_known_are_shown_not_dropped(self) -> None:
         details = (9, lambda b: build.raw_table(b, ("Int32", 1)))
@@ -174,7 +174,7 @@ class TestQuantization:
         assert (quantization.details_type, quantization.name) == (9, "QuantizationDetails(9)")
         assert quantization.scales.tolist() == [0.5]
         assert repr(quantization) == "UnknownScheme(QuantizationDetails(9))"
-        with pytest.raises(tq.UnsupportedError, match=r"Details\(9\) cannot be applied"):
+        with pytest.raises(tq.UnsupportedError, match=r"know .* scheme .*Details\(9\)"):
             tensor(spec).dequantize()
 
     def test_details_that_are_missing_are_shown(self) -> None:
@@ -191,7 +191,7 @@ class TestQuantization:
         assert quantization.content.tolist() == [7, 8, 9]
         assert not quantization.content.flags.writeable
         assert repr(quantization) == "Custom(3 bytes)"
-        with pytest.raises(tq.UnsupportedError, match="'w': custom quantization cannot be applied"):
+        with pytest.raises(tq.UnsupportedError, match="'w': .* apply custom quantization"):
             one.dequantize()
 
 
@@ -214,13 +214,13 @@ class TestDequantize:
         ("spec", "message"),
         [
             (build.constant(np.ones(2, np.int8)), "this int8 tensor has no scale, so it has no re"),
-            (build.constant(np.ones(2, np.float32), 0.5), "scales, but its values are float32"),
-            (build.constant(np.ones(2, np.float32), [1, 2], [0, 0]), "its values are float32"),
+            (build.constant(np.ones(2, np.float32), 0.5), "a tensor with scales is float32"),
+            (build.constant(np.ones(2, np.float32), [1, 2], [0, 0]), "with scales is float32"),
             (build.constant(np.ones(2, np.int8), [1, 2], [0, 0], axis=1), "dimension 1 is out of"),
             (build.constant(np.ones(2, np.int8), [1, 2], [0, 0], axis=-1), "dimension -1 is out"),
             (build.constant(np.ones(2, np.int8), [1, 2, 3], [0, 0, 0]), "3 scales along axis 0"),
             (build.constant(np.ones(2, np.int8), [1, 2], [0, 0, 0]), "2 scales and 3 zero points"),
-            (build.constant(np.ones(2, np.int8), [1.0], []), "1 scales and 0 zero points"),
+            (build.constant(np.ones(2, np.int8), [1.0], []), "1 scale and 0 zero points"),
             (build.constant(np.ones(2, np.int8), np.nan), "a scale is nan"),
         ],
     )

@@ -1,7 +1,7 @@
 """Read TensorFlow Lite (LiteRT) models without TensorFlow.
 
-Every tensor, buffer and quantization parameter straight from the FlatBuffer, and the real values
-behind the integers.
+`open` reads every tensor, buffer and quantization parameter straight from the FlatBuffer;
+`Tensor.dequantize` returns the real values of a tensor's integers.
 
 >>> import tflite_quant as tq
 >>> with tq.open("fixtures/residual_int8.tflite") as model:
@@ -113,10 +113,10 @@ _LATER = {
     "operator_requantization": ".firmware.fixedpoint",
     "quantize_multiplier": ".firmware.fixedpoint",
 }
-"""What is imported when it is asked for: a model can be read without it."""
+"""Names that are imported when they are first used: a model can be read without them."""
 
 if not TYPE_CHECKING:
-    # A type checker knows every name from the imports above, and a mistyped one is an error for it.
+    # Type checkers read the imports above instead, and so report a mistyped name as an error.
     def __getattr__(name: str) -> object:
         if name not in _LATER:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

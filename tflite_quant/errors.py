@@ -1,4 +1,4 @@
-"""The exceptions: every way in which a file can be wrong has a kind; how their texts are short."""
+"""The exceptions that this library raises, and helpers that write their messages."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from __future__ import annotations
 class TFLiteError(ValueError):
     """The bytes of a model, or the parameters in it, cannot be used as asked.
 
-    Whatever the bytes of a file, this class and its kinds are all that leaves the library.
-    Wrong arguments raise what Python programmers expect: `TypeError`, `KeyError`, `IndexError`,
-    plain `ValueError`, and `OSError` from the system.
+    Whatever the bytes of a file, they raise no other error than this class and its subclasses.
+    Wrong arguments raise what Python programmers expect: `TypeError`, `KeyError`, `IndexError`
+    or plain `ValueError`. The system raises `OSError`.
     """
 
 
@@ -17,19 +17,19 @@ class NotTFLiteError(TFLiteError):
 
 
 class CorruptModelError(TFLiteError):
-    """The structure of the model is broken: an offset, a length, an index, a size."""
+    """The structure of the model is broken: an offset, length, index or size is wrong."""
 
 
 class QuantizationError(TFLiteError):
-    """The quantization parameters, or the values, do not allow the arithmetic asked for."""
+    """The quantization parameters or the values do not allow the requested arithmetic."""
 
 
 class UnsupportedError(TFLiteError):
-    """The model is valid, but this library cannot do what was asked of it."""
+    """The model is valid, but this library cannot do what was asked."""
 
 
 def brief(numbers: tuple[int, ...]) -> str:
-    """Write a tuple, such as a shape, of which a broken file may have a long one.
+    """Return a tuple, such as a shape, as text; a long one is cut, since a broken file may have it.
 
     Examples
     --------
@@ -39,3 +39,14 @@ def brief(numbers: tuple[int, ...]) -> str:
     if len(numbers) <= 16:
         return str(numbers)
     return f"({', '.join(map(str, numbers[:8]))}, ... {len(numbers)} numbers)"
+
+
+def plural(word: str, count: int) -> str:
+    """Return a noun in the number that a count asks for.
+
+    Examples
+    --------
+    >>> plural("scale", 1), plural("scale", 2), plural("scale", 0)
+    ('scale', 'scales', 'scales')
+    """
+    return word if count == 1 else f"{word}s"

@@ -154,10 +154,10 @@ HUGE = replace(TensorSpec("huge", [65536] * 4), data=b"abcd")
 
 ATTACKS: Mapping[str, Attack] = {
     "shape_whose_product_overflows": Attack(
-        build.one(HUGE), data, CORRUPT, "takes 18446744073709551616 bytes"
+        build.one(HUGE), data, CORRUPT, "expected 18_446_744_073_709_551_616 for INT8"
     ),
     "shape_with_a_negative_dimension": Attack(
-        build.one(replace(HUGE, shape=[-4, -1])), data, CORRUPT, "no array has shape"
+        build.one(replace(HUGE, shape=[-4, -1])), data, CORRUPT, "has a negative size"
     ),
     "vector_of_two_to_the_32nd": Attack(
         put(SMALL, target(tensor_field(0)), -1), None, CORRUPT, "'shape' runs past the end"
@@ -197,7 +197,7 @@ ATTACKS: Mapping[str, Attack] = {
     "sparse_index_out_of_range": Attack(sparse([0, 1, 1, 2], [0, 99]), data, CORRUPT, "ind"),
     "sparse_segments_that_fall": Attack(sparse([0, 2, 1, 2], [0, 1]), data, CORRUPT, "segment"),
     "sparse_array_of_gigabytes": Attack(
-        sparse([0, 1, 1, 2], [0, 3], 1 << 30), data, CORRUPT, "more than the limit"
+        sparse([0, 1, 1, 2], [0, 3], 1 << 30), data, CORRUPT, "the dense array .* would take"
     ),
     "scale_that_is_no_number": Attack(
         build.one(constant(np.arange(4, dtype=np.int8), np.nan, 0)), real, QUANTIZATION, "nan"
@@ -217,5 +217,5 @@ ATTACKS: Mapping[str, Attack] = {
     "options_that_thousands_share": Attack(
         shared_options(), lambda m: m.operators[0].options, CORRUPT, "would take"
     ),
-    "strings_more_than_bytes": Attack(strings(1 << 24), data, CORRUPT, "string"),
+    "strings_more_than_bytes": Attack(strings(1 << 24), data, CORRUPT, "offsets take"),
 }  # fmt: skip

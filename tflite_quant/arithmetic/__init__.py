@@ -1,5 +1,5 @@
-"""Integers and the real numbers they stand for.
+"""Converts between quantized integers and real values.
 
-`affine` has one scale, or one for each slice along an axis; `blockwise` has one for each block.
-Both work on plain numpy arrays and know nothing of models.
+`affine` uses one scale for all values, or one for each index along an axis; `blockwise` uses one
+for each block of values. Both work on plain numpy arrays and know nothing of models.
 """

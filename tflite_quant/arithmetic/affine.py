@@ -1,11 +1,11 @@
-"""The arithmetic between integers and the real numbers they stand for.
+"""Converts between quantized integers and real values, with one scale or several along an axis.
 
     real = (q - zero_point) * scale
     q    = clamp(round(real / scale) + zero_point)
 
-The bits are those of LiteRT's reference kernels (google-ai-edge/LiteRT,
-tflite/kernels/internal/reference/dequantize.h, integer_ops/dequantize.h and quantize.h). What
-they do, and what follows for arrays:
+The results are bit-identical to those of LiteRT's reference kernels (google-ai-edge/LiteRT,
+tflite/kernels/internal/reference/dequantize.h, integer_ops/dequantize.h and quantize.h), which
+work as follows:
 
 - One scale: the kernel multiplies the int32 difference by the scale in float64 and rounds once to
   float32. Where the difference has at most 24 bits, as for 8- and 16-bit values, the float64
@@ -14,8 +14,8 @@ they do, and what follows for arrays:
 - Quantizing divides in float32, rounds halves away from zero, and saturates. Where the C++ cast
   of a large quotient to int32 is undefined, the result here is the nearest value of the type.
 
-Arrays are worked through in blocks that stay in a processor's cache, straight into the output, so
-that a large tensor costs one pass over memory.
+The work goes block by block, each small enough for a processor's cache, and writes straight into
+the output, so that a large tensor costs one pass over memory.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from ..errors import QuantizationError
+from ..errors import QuantizationError, plural
 
 BLOCK = 1 << 17
-"""Values in a block: half a megabyte of float32."""
+"""The number of values in a block: half a megabyte of float32."""
 
 _EXACT = 1 << 23
 """Up to this zero point, the difference to a 16-bit value has 24 bits and is exact in float32."""
@@ -47,7 +47,7 @@ def dequantize(
     axis: int | None = None,
     out: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
-    """Return the real values that integers stand for: `(q - zero_point) * scale`.
+    """Return the real values of quantized integers: `(q - zero_point) * scale`.
 
     Parameters
     ----------
@@ -55,24 +55,24 @@ def dequantize(
     scale : float, or array_like of float, shape (n,)
         Taken as float32, which is what models hold.
     zero_point : int, or array_like of int, shape (n,) or (1,)
-        One zero point serves all scales.
+        A single zero point is used with all scales.
     axis : int, optional
-        The axis of `q` along which the scales lie, of length n; negative counts from the end.
-        Not needed for one scale.
+        The axis of `q`, of length n, that has a scale for each index; a negative axis counts from
+        the end. Not needed for one scale.
     out : ndarray of float32, shape of q, optional
-        Where to put the result; it may have any memory layout, and may not overlap `q`.
+        Where to put the result; it may have any memory layout, but must not overlap `q`.
 
     Returns
     -------
     ndarray of float32, shape of q
         `out`, if given. The bits are those of LiteRT's reference kernels; see this module's
         docstring for the formula and its source. 64-bit integers, for which LiteRT has no
-        kernel, are taken as float64 first.
+        kernel, are first converted to float64.
 
     Raises
     ------
     QuantizationError
-        The counts of scales and zero points fit neither each other nor the axis, or a scale is
+        The numbers of scales and zero points do not fit each other or the axis, or a scale is
         not finite.
     TypeError
         `q` or `zero_point` are not integers, or `out` is not float32.
@@ -133,7 +133,7 @@ def quantize(
     dtype: DTypeLike = np.int8,
     out: NDArray[Any] | None = None,
 ) -> NDArray[Any]:
-    """Return the integers that stand for real values: `clamp(round(real / scale) + zero_point)`.
+    """Return the quantized integers of real values: `clamp(round(real / scale) + zero_point)`.
 
     Parameters
     ----------
@@ -143,11 +143,12 @@ def quantize(
         Taken as float32.
     zero_point : int, or array_like of int, shape (n,) or (1,)
     axis : int, optional
-        The axis of `real` along which the scales lie, of length n; negative counts from the end.
+        The axis of `real`, of length n, that has a scale for each index; a negative axis counts
+        from the end.
     dtype : dtype
-        An integer type of at most 32 bits. Results saturate at its ends.
+        An integer type of at most 32 bits. Results saturate at its limits.
     out : ndarray of dtype, shape of real, optional
-        Where to put the result; it may have any memory layout, and may not overlap `real`.
+        Where to put the result; it may have any memory layout, but must not overlap `real`.
 
     Returns
     -------
@@ -158,11 +159,11 @@ def quantize(
     Raises
     ------
     QuantizationError
-        A value is NaN, a scale is zero or not finite, or the counts of scales and zero points fit
-        neither each other nor the axis.
+        A value is NaN, a scale is zero or not finite, or the numbers of scales and zero points do
+        not fit each other or the axis.
     TypeError
-        `real` is not real numbers, `dtype` not an integer type of at most 32 bits, or `out` not
-        of that type.
+        `real` is not real numbers, `dtype` is not an integer type of at most 32 bits, or `out` is
+        not of that type.
     ValueError
         `axis` is out of range, or `out` has another shape, is read-only or overlaps `real`.
 
@@ -179,7 +180,7 @@ def quantize(
         raise TypeError(f"dtype is {target_type.name}, expected an integer type of at most 32 bits")
     scales, zeros = _parameters(scale, zero_point, values.shape, axis)
     if not scales.all():
-        raise QuantizationError("a scale is 0: no value but 0 can be quantized with it")
+        raise QuantizationError("a scale is 0, expected another number to divide by")
     out = output(out, values, target_type)
     source, target, scales, zeros = _arrange(values, out, scales, zeros, axis)
     narrow = target_type.itemsize <= 2 and are_exact(zeros)
@@ -195,40 +196,40 @@ def quantize(
 
 
 def _round(quotients: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Round halves away from zero, as C's `round`.
+    """Round to whole numbers, halves away from zero, as C's `round` does.
 
-    Adding the number just below a half, not the half, keeps 0.49999997 from becoming 1.
+    The number added is just below a half, so that 0.49999997 does not become 1.
     """
     if np.isnan(quotients).any():
-        raise QuantizationError("a value is NaN, which no integer stands for")
+        raise QuantizationError("a value is NaN, which cannot be quantized")
     return np.trunc(quotients + np.copysign(_BELOW_HALF, quotients))
 
 
 def are_exact(zeros: NDArray[Any]) -> bool:
-    """Tell whether the differences of these zero points to 16-bit values are exact in float32."""
+    """Return whether 16-bit values minus these zero points are exact in float32."""
     return not np.count_nonzero((zeros < -_EXACT) | (zeros > _EXACT))
 
 
 def _parameters(
     scale: ArrayLike, zero_point: ArrayLike, shape: tuple[int, ...], axis: int | None
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Check scales and zero points against each other and the shape; give both as 1-D arrays."""
+    """Return scales and zero points as 1-D arrays; check that they fit each other and the shape."""
     scales = as_float32(scale).reshape(-1)
     zeros = np.asarray(zero_point).reshape(-1)
     if zeros.size and zeros.dtype.kind not in "iu":
         raise TypeError(f"zero_point has dtype {zeros.dtype.name}, expected an integer type")
     if zeros.dtype.kind == "u" and (zeros > np.iinfo(np.int64).max).any():
-        raise QuantizationError(f"zero point {zeros.max()} does not fit 64 bits with a sign")
+        raise QuantizationError(f"a zero point is {zeros.max()}, expected a signed 64-bit integer")
     require_finite(scales)
     if not scales.size or zeros.size not in (1, scales.size):
         raise QuantizationError(
-            f"{scales.size} scales and {zeros.size} zero points, expected as many of each, "
-            "or one zero point"
+            f"{scales.size} {plural('scale', scales.size)} and {zeros.size} "
+            f"{plural('zero point', zeros.size)}, expected as many of each, or one zero point"
         )
     if axis is not None and not -len(shape) <= axis < len(shape):
         raise ValueError(f"axis {axis} is out of range for shape {shape}")
     if scales.size > 1 and axis is None:
-        raise QuantizationError(f"{scales.size} scales need an axis")
+        raise QuantizationError(f"the axis is missing, expected one for {scales.size} scales")
     if scales.size > 1 and axis is not None and shape[axis] != scales.size:
         raise QuantizationError(
             f"{scales.size} scales along axis {axis} of shape {shape}, expected {shape[axis]}"
@@ -237,7 +238,7 @@ def _parameters(
 
 
 def to_float32(values: NDArray[Any], out: NDArray[np.float32] | None) -> NDArray[np.float32]:
-    """Copy floats of at most 32 bits, whose real values are themselves."""
+    """Copy floats of at most 32 bits to float32; they are their own real values."""
     out = output(out, values, np.dtype(np.float32))
     with np.errstate(invalid="ignore"):
         np.copyto(out, values)
@@ -245,7 +246,7 @@ def to_float32(values: NDArray[Any], out: NDArray[np.float32] | None) -> NDArray
 
 
 def as_float32(scale: ArrayLike) -> NDArray[np.float32]:
-    """Return scales as float32; those that are too large become infinite, to be refused."""
+    """Return scales as float32; too large ones become infinite, which `require_finite` refuses."""
     if isinstance(scale, np.ndarray) and scale.dtype == np.float32:
         return scale
     with np.errstate(over="ignore"):
@@ -253,18 +254,18 @@ def as_float32(scale: ArrayLike) -> NDArray[np.float32]:
 
 
 def require_finite(scales: NDArray[np.float32]) -> None:
-    """Refuse scales that are infinite or NaN."""
+    """Check that no scale is infinite or NaN."""
     if np.count_nonzero(np.isfinite(scales)) < scales.size:
         raise QuantizationError(f"a scale is {scales[~np.isfinite(scales)][0]}, expected a number")
 
 
 def output(out: NDArray[Any] | None, values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Make the output, or check the one that was given, which may have any byte order."""
+    """Return a new output array, or the one that was given, which may have any byte order."""
     if out is None:
         return np.empty(values.shape, dtype)
-    found = out.dtype.name if isinstance(out, np.ndarray) else type(out).__name__
-    if found != dtype.name:
-        raise TypeError(f"out is {found}, expected {dtype.name}")
+    name = out.dtype.name if isinstance(out, np.ndarray) else type(out).__name__
+    if name != dtype.name:
+        raise TypeError(f"out is {name}, expected {dtype.name}")
     if out.shape != values.shape:
         raise ValueError(f"out has shape {out.shape}, expected {values.shape}")
     if not out.flags.writeable:
@@ -281,9 +282,9 @@ def _arrange(
     zeros: NDArray[np.int64],
     axis: int | None,
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float32], NDArray[np.int64]]:
-    """Return input and output few axes, and parameters as many, so that they broadcast.
+    """Return input and output with few axes, and parameters that broadcast with them.
 
-    Contiguous arrays become (all,) or (before the axis, along it, after it): views, never copies.
+    Contiguous arrays are viewed, not copied, in shape (all,) or (before, along, after the axis).
     """
     contiguous = values.flags.c_contiguous and out.flags.c_contiguous
     if scales.size == 1 or axis is None:
@@ -303,7 +304,7 @@ def _arrange(
 
 
 def _blocks(shape: tuple[int, ...]) -> Iterator[_Index]:
-    """Cut an array into blocks: as indices of as many leading axes as it takes."""
+    """Cut an array into blocks; each is an index for as many leading axes as it takes."""
     if math.prod(shape) <= BLOCK:
         if 0 not in shape:
             yield ()
@@ -319,11 +320,11 @@ def _blocks(shape: tuple[int, ...]) -> Iterator[_Index]:
 
 
 def _part(parameters: NDArray[Any], block: _Index) -> NDArray[Any]:
-    """Return the parameters for a block: along an axis of length 1, they serve every index."""
+    """Return the parameters of a block; along an axis of length 1, every index has the same."""
     if parameters.size == 1 or not block:
         return parameters
     index = tuple(
-        at if size > 1 else (0 if isinstance(at, int) else slice(None))
-        for at, size in zip(block, parameters.shape, strict=False)
+        part if size > 1 else (0 if isinstance(part, int) else slice(None))
+        for part, size in zip(block, parameters.shape, strict=False)
     )
     return parameters[index]

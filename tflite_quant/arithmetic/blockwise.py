@@ -1,8 +1,9 @@
-"""The arithmetic of integers that have a scale for each block of them, along any axes.
+"""Computes the real values of integers that have a scale for each block, along any axes.
 
     real = (q - zero_point) * scale
 
-Difference and product are taken in float32, as for scales along an axis (see `affine`).
+The difference is rounded to float32 and multiplied in float32, as for scales along an axis (see
+`affine`).
 """
 
 from __future__ import annotations
@@ -24,23 +25,22 @@ def dequantize_blockwise(
     zero_point: ArrayLike = 0,
     out: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
-    """Return the real values of integers that have a scale for each block of them.
+    """Return the real values of integers that have a scale for each block.
 
     Parameters
     ----------
     q : array_like of integers, any shape and memory layout
     scale : array_like of float, with as many axes as q
-        Each axis of `q` is as long as that of `scale`, or a multiple: so many values in a row
-        share a scale. Taken as float32.
+        Taken as float32. Along each axis, the length of `q` is a multiple of that of `scale`; the
+        quotient is the length of a block, whose values share a scale.
     zero_point : int, or array_like of int, shape of scale
     out : ndarray of float32, shape of q, optional
-        Where to put the result; it may have any memory layout, and may not overlap `q`.
+        Where to put the result; it may have any memory layout, but must not overlap `q`.
 
     Returns
     -------
     ndarray of float32, shape of q
-        `out`, if given: `(q - zero_point) * scale`, difference and product in float32, as along
-        an axis.
+        `out`, if given: `(q - zero_point) * scale`, with difference and product in float32.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def dequantize_blockwise(
     zeros = zeros.astype(np.float32 if narrow else np.float64)
     shifted = bool(zeros.any())
     for rows in _row_blocks(values.shape):
-        # An index of no axes gives a view of an array of rank 0, if it has dots.
+        # For rank 0 the dots make the result a view; an empty index would return a number.
         index: Any = (*rows, ...)
         source, target = values[index], out[index]
         part = target if narrow else np.empty(source.shape)
@@ -80,7 +80,7 @@ def dequantize_blockwise(
 
 
 def _block_lengths(shape: tuple[int, ...], scales: tuple[int, ...]) -> tuple[int, ...]:
-    """Tell how many values in a row share a scale, along each axis."""
+    """Return the length of a block along each axis."""
     if len(shape) == len(scales) and all(
         count and not size % count for size, count in zip(shape, scales, strict=True)
     ):
@@ -89,14 +89,14 @@ def _block_lengths(shape: tuple[int, ...], scales: tuple[int, ...]) -> tuple[int
 
 
 def _block_zeros(zero_point: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:
-    """Check zero points against the shape of the scales; one serves all."""
+    """Return zero points in the shape of the scales, or a single one that broadcasts."""
     zeros = np.asarray(zero_point)
     if zeros.dtype.kind not in "iu":
         raise TypeError(f"zero_point has dtype {zeros.dtype.name}, expected an integer type")
     if zeros.size == 1:
         return zeros.reshape((1,) * len(shape))
     if zeros.shape != shape:
-        raise QuantizationError(f"zero points of shape {zeros.shape} for scales of shape {shape}")
+        raise QuantizationError(f"zero points have shape {zeros.shape}, expected {shape}")
     return zeros
 
 
@@ -113,7 +113,7 @@ def _row_blocks(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
 def _repeated(
     parameters: NDArray[Any], lengths: tuple[int, ...], rows: tuple[slice, ...]
 ) -> NDArray[Any]:
-    """Return the parameter of each value, for these rows; one parameter serves all."""
+    """Return the parameter of each value in these rows; a single parameter broadcasts."""
     if parameters.size == 1:
         return parameters
     parameters = parameters[np.arange(rows[0].start, rows[0].stop) // lengths[0]]

@@ -1,6 +1,6 @@
 """The command `tflite-quant`.
 
-`cli` parses the arguments and decides the exit status; `show`, `check`, `header` and `analyze` are
-the commands. `show` prints a model as `text_tables` or as `json_text`, and `terminal` is what all
-of them share.
+`cli` parses the arguments and sets the exit status; `show`, `check`, `header` and `analyze` run the
+subcommands. `show` prints what `text_tables` and `json_text` write, and `terminal` has what the
+subcommands share.
 """

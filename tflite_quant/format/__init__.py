@@ -1,6 +1,7 @@
 """What a .tflite file is, byte by byte.
 
-Bytes come in at `source`; `flatbuffer` reads tables of any FlatBuffer, `schema` says which ones
-TensorFlow Lite has, and `structure` reads those of a model. `values` and `sparsity` say how the
-values of a tensor lie in a buffer. Nothing here knows what the numbers mean.
+`source` loads the bytes, `flatbuffer` reads the tables of any FlatBuffer, `schema` says which
+tables TensorFlow Lite has, and `tables` reads those of a model within the limits of `budget`.
+`values` and `sparsity` read the values of tensors from their buffers, `operator_options` and
+`flexbuffer` the options of operators.
 """

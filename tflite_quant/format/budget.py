@@ -1,22 +1,22 @@
-"""How much may be made of a file: the limits that keep small files from making large things.
+"""The limits on what may be made from a file, so that a small file cannot fill the memory.
 
 Tables of a FlatBuffer may refer to the same string, vector or table thousands of times. So whatever
-is made of a file is charged *for each reference to it*, before it is made: when the file is opened,
-and again for each question that makes more than its file has, such as a report or JSON.
+is made from a file is charged *for each reference to it*, before it is made: once when the file is
+opened, and again for each answer that can be larger than the file, such as a report or JSON.
 
-A file in which nothing is shared stays below these limits by far, whatever it holds.
+A file that shares nothing stays far below these limits, whatever it holds.
 """
 
 from __future__ import annotations
 
-from ..errors import CorruptModelError
+from ..errors import CorruptModelError, plural
 
 ALWAYS = 64 << 20
-"""Bytes that may be made of any file."""
+"""Bytes that may be made from any file."""
 PER_BYTE = 20
 """Bytes that may be made in addition for each byte of the file."""
 DENSE_PER_BYTE = 256
-"""The same for the dense array of a sparse tensor, which is what its user asks for."""
+"""The same for the dense array of a sparse tensor, for which the user asks."""
 
 MAX_ARRAY_RANK = 64
 """The rank of an array with a tensor's values: what numpy can have at most."""
@@ -25,23 +25,29 @@ MAX_RANK = 32
 MAX_DEPTH = 32
 """How deep the parts of a FlexBuffer may be nested."""
 
-TABLE_COST, FIELD_COST = 640, 64
-"""What a table costs, and each field that its layout has: columns, then an object."""
-ELEMENT_COST = 16
-"""What each byte of a string or vector costs: text may take 4 bytes a character, or be escaped."""
+TABLE_COST, FIELD_COST = 64, 32
+"""What a table costs, and each field of its layout: they become rows of columns."""
+OBJECT_COST = 300
+OBJECT_COSTS = {"Tensor": 900, "Operator": 700}
+"""What the object costs that is made of a table; that of a tensor and of an operator are larger."""
+VECTOR_COST, ELEMENT_COST = 8, 16
+"""What a byte of a vector of numbers costs that stay an array, and any other byte.
+
+A character may take 4 bytes, or be an escape; shapes and operands become Python's own integers.
+"""
 VALUE_COST, NUMBER_COST, CHARACTER_COST = 1024, 64, 16
-"""What a value of a FlexBuffer costs, one in a vector of numbers, and a character: time, too."""
+"""What a FlexBuffer's value costs, a number in a vector, and a character; this limits time, too."""
 
 
 class Budget:
-    """What is left to be made of a file, for opening it or for one question.
+    """Counts the bytes that are made from a file, to open it or to answer one question.
 
     Parameters
     ----------
     size : int
-        The bytes of the file.
+        The size of the file in bytes.
     per_byte : int
-        Bytes that may be made for each of them, beside those that always may.
+        Bytes that may be made for each byte of the file, in addition to `ALWAYS`.
 
     Examples
     --------
@@ -68,7 +74,7 @@ class Budget:
         Raises
         ------
         CorruptModelError
-            With what was made before, they are more than the limit.
+            Together with what was charged before, they exceed the limit.
         """
         self.spent += int(count)
         if self.is_spent:
@@ -79,7 +85,7 @@ class Budget:
 
 
 def readable(count: int) -> str:
-    """Write a number of bytes in three digits.
+    """Return a number of bytes as text with three digits.
 
     Examples
     --------
@@ -89,4 +95,4 @@ def readable(count: int) -> str:
     for power, unit in ((4, "TB"), (3, "GB"), (2, "MB"), (1, "kB")):
         if count >= 1000**power:
             return f"{float(f'{count / 1000**power:.3g}'):,.4g} {unit}"
-    return f"{count} byte" if count == 1 else f"{count} bytes"
+    return f"{count} {plural('byte', count)}"

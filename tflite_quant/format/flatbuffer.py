@@ -1,20 +1,20 @@
 """How any FlatBuffer lies in memory, and a reader of many of its tables at once.
 
-All numbers are little-endian. A *table* stands at a multiple of 4 and begins with a signed 32-bit
-number: how far before the table its *vtable* lies. A vtable is a row of unsigned 16-bit numbers:
-its own size in bytes, the size of the table, then one *entry* for each field: how far into the
-table the field's value lies, 0 if the table does not have it. A vtable may end early; fields past
-its end are absent, and an absent field has the default that the schema gives it.
+All numbers are little-endian. A *table* begins at a multiple of 4 with a signed 32-bit number: the
+distance back to its *vtable*. A vtable is a row of unsigned 16-bit numbers: its own size in bytes,
+the size of the table, then one *entry* for each field. The entry says how far into the table the
+field's value lies, and is 0 if the table does not have the field. A vtable may end early: fields
+past its end are absent. An absent field has the default that the schema gives it.
 
-A number lies in the table itself. Everything else is a *reference*: an unsigned 32-bit number,
-how far after itself the thing begins. A string and a vector begin with an unsigned 32-bit length
-(in elements) and go on with the elements; the elements of a vector of tables are references. A
-union is a reference beside a number that says which table it is.
+A number lies in the table itself. Everything else is a *reference*, an unsigned 32-bit number: the
+distance forward from the reference to the string, vector or table. A string and a vector begin with
+an unsigned 32-bit length (in elements), and the elements follow. The elements of a vector of tables
+are references. A union is a reference, with a number beside it that says which table it leads to.
 
 `read_tables` is the only reader. It reads tables of one kind as columns: the positions of N tables,
-of their fields and of what these refer to are arrays with a row for each table. A table that stands
-alone is N = 1. Every position passes the checks of that function before anything is read from it,
-so numbers, strings and vectors can be taken from the columns without further checks.
+of their fields and of what these refer to are arrays with a row for each table. For a single table,
+N is 1. That function checks every position before anything is read from it, so numbers, strings and
+vectors can be taken from the columns without further checks.
 """
 
 from __future__ import annotations
@@ -30,20 +30,28 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ..errors import CorruptModelError
-from .budget import ELEMENT_COST, FIELD_COST, TABLE_COST, Budget
+from .budget import (
+    ELEMENT_COST,
+    FIELD_COST,
+    OBJECT_COST,
+    OBJECT_COSTS,
+    TABLE_COST,
+    VECTOR_COST,
+    Budget,
+)
 
 Positions = NDArray[np.int64]
-"""Places in the file, in bytes from its start; 0 for what is absent, since nothing lies there."""
+"""Byte positions from the start of the file; 0 for what is absent, since no field lies there."""
 
 Label = Callable[[int], str]
-"""Says in words which table the n-th of some tables is, for errors: 'subgraph 0, tensor 12'."""
+"""Returns the name of the n-th of some tables for error messages: 'subgraph 0, tensor 12'."""
 
 _UINT8, _UINT32 = np.dtype(np.uint8), np.dtype("<u4")
 _TWO_WORDS = np.arange(2)
 
 
 class Kind(Enum):
-    """What a field is."""
+    """What a field holds or refers to."""
 
     VECTOR = "vector"  # of numbers, or of references to tables
     STRING = "string"
@@ -60,11 +68,11 @@ class Field(NamedTuple):
         The field's name in the schema.
     kind : Kind
     entry : int
-        Where its entry stands in the vtable, in bytes from the vtable's start.
+        The offset of its entry from the start of the vtable, in bytes.
     dtype : numpy.dtype
-        Of the number, or of the elements of the vector; uint32 for a reference.
+        The dtype of the number, or of the vector's elements; uint32 for a reference.
     default : int, float or bool
-        What an absent number is.
+        The value of an absent number.
     """
 
     name: str
@@ -75,31 +83,31 @@ class Field(NamedTuple):
 
     @property
     def width(self) -> int:
-        """How many bytes the field takes in its table."""
+        """The bytes that the field takes in its table."""
         return self.dtype.itemsize if self.kind is Kind.NUMBER else 4
 
     @property
     def element_width(self) -> int:
-        """How many bytes an element of the vector or string takes; 0 where there are none."""
+        """The bytes that an element of the vector or string takes; 0 for other fields."""
         return {Kind.VECTOR: self.dtype.itemsize, Kind.STRING: 1}.get(self.kind, 0)
 
     @property
     def is_copied(self) -> bool:
-        """Whether reading it copies it, unlike numbers, tables, and bytes such as weights."""
+        """Whether it is a string or a vector that is copied when read: all but vectors of bytes."""
         is_bytes = self.kind is Kind.VECTOR and self.dtype == _UINT8
         return self.element_width > 0 and not is_bytes
 
 
 class Layout:
-    """The fields of one kind of table, as a schema has them.
+    """The fields that the schema has for one kind of table.
 
     Attributes
     ----------
     name : str
         The name of the table.
     fields : tuple of Field
-        First the C strings and vectors that are copied when they are read, then the other
-        references, R in all, then the numbers.
+        First the C strings and vectors that are copied when read, then the other references
+        (R references in all), then the numbers.
     columns : dict of str to int
         The index of each field in `fields`, by name.
     copied, references : int
@@ -115,7 +123,7 @@ class Layout:
 
     @cached_property
     def slots(self) -> tuple[int, ...]:
-        """The place of each field's entry in a vtable, which is a row of 16-bit numbers."""
+        """The index of each field's entry in a vtable, as a row of 16-bit numbers."""
         return tuple(field.entry >> 1 for field in self.fields)
 
     @cached_property
@@ -130,49 +138,60 @@ class Layout:
 
     @cached_property
     def misaligned(self) -> Positions:
-        """The bits of a field's position that must be 0.
+        """The bits that must be 0 in each field's position.
 
-        Numbers of 8 bytes are only 4-aligned where a builder wrote no padding before them.
+        Numbers of 8 bytes may be aligned to 4 bytes only: some builders write no padding.
         """
         return np.minimum(self.widths, 4) - 1
 
     @cached_property
     def element_widths(self) -> Positions:
-        """The bytes of an element of what each reference leads to, 0 for a table."""
+        """The bytes of an element of each string or vector; 0 for a reference to a table."""
         references = self.fields[: self.references]
         return np.array([field.element_width for field in references], np.int64)
 
     @cached_property
     def has_elements(self) -> Positions:
-        """1 for each reference that leads to a string or vector, 0 for the others."""
+        """1 for each reference to a string or vector, 0 for the others."""
         return np.array([width != 0 for width in self.element_widths], np.int64)
 
     @cached_property
     def nothing(self) -> tuple[Positions, Positions, Positions]:
-        """The columns of no tables: positions, targets, lengths."""
+        """The columns where there are no tables: positions, targets, lengths."""
         references = np.zeros((0, self.references), np.int64)
         return np.zeros((0, len(self.fields)), np.int64), references, references
 
     @cached_property
     def cost(self) -> int:
         """What is charged for a table, without what it refers to."""
-        return TABLE_COST + FIELD_COST * len(self.fields)
+        of_object = OBJECT_COSTS.get(self.name, OBJECT_COST)
+        return TABLE_COST + FIELD_COST * len(self.fields) + of_object
+
+    @cached_property
+    def element_costs(self) -> Positions:
+        """What is charged for an element of each string and vector that is copied."""
+        is_array = [
+            field.kind is Kind.VECTOR and field.dtype != np.int32
+            for field in self.fields[: self.copied]
+        ]
+        costs: Positions = self.element_widths[: self.copied]
+        return costs * np.where(np.array(is_array, bool), VECTOR_COST, ELEMENT_COST)
 
     @cached_property
     def plural(self) -> str:
-        """What many tables are called in errors."""
+        """The name of many tables in error messages."""
         return f"the {self.name} tables and what they refer to"
 
 
 class File:
-    """The bytes of one FlatBuffer, and the budget of what may be made of them.
+    """The bytes of one FlatBuffer, and the budget for what is made from them.
 
     Parameters
     ----------
     memory : ndarray of uint8, shape (size,)
-        The whole file, read-only. Nothing is copied from it.
+        The whole file, read-only. It is not copied.
     folder : str, optional
-        Where the file lies, and others that hold values of its tensors may lie.
+        The folder of the file, in which other files may hold values of its tensors.
     """
 
     __slots__ = ("_memory", "_words", "budget", "folder", "size")
@@ -197,32 +216,32 @@ class File:
 
     @property
     def words(self) -> NDArray[np.uint32]:
-        """All bytes but the last few, as 32-bit numbers; raises as `memory`."""
+        """All bytes but the last few as 32-bit numbers; raises what `memory` raises."""
         if self._words is None:
             raise ValueError("the model is closed")
         return self._words
 
     def close(self) -> None:
-        """Let go of the bytes; arrays that are views of them keep them."""
+        """Release the bytes; arrays that are views of them keep them alive."""
         self._memory = self._words = None
 
     def afresh(self) -> File:
-        """Return the same file with a budget of its own, for one question."""
+        """Return the same file with a new budget, for one question."""
         return File(self.memory, self.folder)
 
     def spend(self, count: int, what: str) -> None:
-        """Charge bytes that are about to be made of the file; see `Budget.spend`."""
+        """Charge bytes that are about to be made from the file; see `Budget.spend`."""
         self.budget.spend(count, what)
 
     def view(self, start: int, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-        """Return `count` numbers from byte `start` on, which have been checked: a view."""
+        """Return a view of `count` numbers from byte `start` on; the caller has checked them."""
         return self.memory[start : start + count * dtype.itemsize].view(dtype)
 
     def numbers(self, positions: Positions, dtype: np.dtype[Any]) -> NDArray[Any]:
-        """Copy the numbers at these positions, which have been checked, in native byte order.
+        """Copy the numbers at positions that have been checked, in native byte order.
 
-        Indexing works on memory of any alignment and byte order without a copy of the whole;
-        `numpy.take` would copy the file first.
+        Indexing works on memory of any alignment and byte order and copies these numbers only;
+        `numpy.take` would copy the whole file first.
         """
         numbers: NDArray[Any]
         if dtype.itemsize == 4:
@@ -230,8 +249,8 @@ class File:
         elif dtype.itemsize == 8:
             numbers = self.words[(positions >> 2)[:, None] + _TWO_WORDS].view(dtype)[:, 0]
         else:
-            places = positions[:, None] + np.arange(dtype.itemsize)
-            numbers = self.memory[places].view(dtype)[:, 0]
+            of_bytes = positions[:, None] + np.arange(dtype.itemsize)
+            numbers = self.memory[of_bytes].view(dtype)[:, 0]
         return numbers if dtype.isnative else numbers.astype(dtype.newbyteorder("="))
 
 
@@ -241,7 +260,7 @@ class Vectors:
     Attributes
     ----------
     dtype : numpy.dtype
-        Of the elements.
+        The dtype of the elements.
     starts : ndarray of int64, shape (N,)
         The byte position of the first element of each; 4 where the vector is absent.
     lengths : ndarray of int64, shape (N,)
@@ -255,13 +274,13 @@ class Vectors:
 
     @property
     def present(self) -> NDArray[np.bool_]:
-        """Whether each table has the vector, be it without elements."""
+        """Whether each table has the vector, even one without elements."""
         present: NDArray[np.bool_] = self.starts != 4
         return present
 
     @cached_property
     def bounds(self) -> Positions:
-        """Where the elements of each begin and end among all of them; shape (N + 1,)."""
+        """Where the elements of each vector begin and end among those of all; shape (N + 1,)."""
         bounds = np.zeros(self.lengths.size + 1, np.int64)
         self.lengths.cumsum(out=bounds[1:])
         return bounds
@@ -273,7 +292,7 @@ class Vectors:
             start = int(self.starts[0])
             return np.arange(start, start + int(bounds[1]) * width, width, dtype=np.int64)
         first = self.starts - bounds[:-1] * width
-        # numpy.repeat takes no 64-bit counts on a 32-bit machine.
+        # On a 32-bit machine numpy.repeat accepts no 64-bit counts.
         counts = self.lengths.astype(np.intp, copy=False)
         positions: Positions = np.arange(bounds[-1]) * width + first.repeat(counts)
         return positions
@@ -290,46 +309,46 @@ class Vectors:
         return [joined[start:end] for start, end in pairwise(self.bounds.tolist())]
 
     def lists(self) -> list[list[Any]]:
-        """Return the elements of each vector as Python's own numbers."""
+        """Return the elements of each vector as a list of Python numbers."""
         joined = self.joined().tolist()
         return [joined[start:end] for start, end in pairwise(self.bounds.tolist())]
 
     def view(self, index: int) -> NDArray[Any]:
-        """Return one vector: a view of the file."""
+        """Return one vector as a view of the file."""
         return self.file.view(int(self.starts[index]), int(self.lengths[index]), self.dtype)
 
     def each(self, rows: Positions) -> Vectors:
-        """Return the vectors of these rows, an absent one for a row of -1."""
+        """Return the vectors of these rows; for row -1, an absent one."""
         starts, lengths = np.append(self.starts, 4), np.append(self.lengths, 0)
         return Vectors(self.file, self.dtype, starts[rows], lengths[rows])
 
     def followed_by(self, *others: Vectors) -> Vectors:
-        """Return these vectors, and after them others of the same type."""
-        every = (self, *others)
-        starts = np.concatenate([vectors.starts for vectors in every])
-        lengths = np.concatenate([vectors.lengths for vectors in every])
+        """Return these vectors followed by others of the same type."""
+        parts = (self, *others)
+        starts = np.concatenate([vectors.starts for vectors in parts])
+        lengths = np.concatenate([vectors.lengths for vectors in parts])
         return Vectors(self.file, self.dtype, starts, lengths)
 
     def where(self, wanted: NDArray[np.bool_], other: Vectors) -> Vectors:
-        """Return these vectors where they are wanted, the other's elsewhere."""
+        """Return these vectors where `wanted` is true, and the others elsewhere."""
         starts = np.where(wanted, self.starts, other.starts)
         lengths = np.where(wanted, self.lengths, other.lengths)
         return Vectors(self.file, self.dtype, starts, lengths)
 
 
 class Tables:
-    """N tables of one layout: their fields as columns. Made by `read_tables`.
+    """The fields of N tables of one layout, as columns; made by `read_tables`.
 
     Attributes
     ----------
     file : File
     layout : Layout
     label : callable
-        Says in words which table the n-th is.
+        Returns the name of the n-th table for error messages.
     positions : ndarray of int64, shape (N, F)
-        Where each of the layout's F fields lies, 0 where it is absent.
+        The position of each of the layout's F fields; 0 where it is absent.
     targets : ndarray of int64, shape (N, R)
-        Where each of the R references leads, 0 where it is absent.
+        The position to which each of the R references leads; 0 where it is absent.
     lengths : ndarray of int64, shape (N, R)
         The number of elements of each vector and string.
     """
@@ -350,11 +369,11 @@ class Tables:
         return len(self.positions)
 
     def has(self, name: str, rows: slice = slice(None)) -> bool:
-        """Return whether any table, or any of some, has a field."""
+        """Return whether any table has a field, or any of some tables."""
         return bool(np.count_nonzero(self.positions[rows, self.layout.columns[name]]))
 
     def numbers(self, name: str, rows: slice = slice(None)) -> NDArray[Any]:
-        """Return one number for each table, or for some; where it is absent, its default."""
+        """Return a field's number for each table, or for some; its default where it is absent."""
         column = self.layout.columns[name]
         field, positions = self.layout.fields[column], self.positions[rows, column]
         absent = positions == 0
@@ -367,7 +386,7 @@ class Tables:
         return numbers
 
     def references(self, name: str) -> Positions:
-        """Return the position of the table that each table refers to, 0 for none."""
+        """Return the position of the table that each table refers to; 0 for none."""
         return self.targets[:, self.layout.columns[name]]
 
     def vectors(self, name: str, rows: slice = slice(None)) -> Vectors:
@@ -381,9 +400,9 @@ class Tables:
     def strings(self, name: str, rows: slice = slice(None)) -> list[str]:
         """Return the string of each table, or of some; an absent one is empty.
 
-        They are UTF-8; bytes that are not are shown as escapes, not lost.
+        Strings are UTF-8; bytes that are not are shown as escapes.
         """
-        # A view of this call's own: threads that share one can break it.
+        # Each call makes its own view: one that threads share can break.
         text, content = self.vectors(name, rows), self.file.memory.data
         return [
             str(content[start : start + length], "utf-8", "backslashreplace")
@@ -393,14 +412,14 @@ class Tables:
     def child(
         self, name: str, layout: Layout, word: str, wanted: NDArray[np.bool_] | None = None
     ) -> tuple[Tables, Positions]:
-        """Read the table that each table refers to; of some tables, if `wanted` says which.
+        """Read the table that each table refers to, or only each that is `wanted`.
 
         Returns
         -------
         tables : Tables
-            Of those that refer to one.
+            The tables that are referred to.
         rows : ndarray of int64, shape (N,)
-            The row of each in `tables`, -1 for none.
+            For each of the N tables the row in `tables`; -1 for none.
         """
         references = self.references(name)
         (having,) = (references if wanted is None else references * wanted).nonzero()
@@ -418,9 +437,9 @@ class Tables:
         Returns
         -------
         tables : Tables
-            Those of the first table first.
+            The children of all N tables, in their order.
         bounds : ndarray of int64, shape (N + 1,)
-            Those of table i are rows `bounds[i]` to `bounds[i + 1] - 1`.
+            The children of table i are rows `bounds[i]` to `bounds[i + 1] - 1`.
         """
         vectors = self.vectors(name)
         bounds = vectors.bounds
@@ -429,8 +448,8 @@ class Tables:
 
         def label(row: int) -> str:
             parent = int(bounds.searchsorted(row, "right")) - 1
-            place = f"{word} {row - int(bounds[parent])}"
-            return f"{self.label(parent)}, {place}" if self.label(parent) else place
+            name = f"{word} {row - int(bounds[parent])}"
+            return f"{self.label(parent)}, {name}" if self.label(parent) else name
 
         positions = vectors.positions()
         positions += self.file.words[positions >> 2]
@@ -443,24 +462,24 @@ def read_tables(file: File, layout: Layout, tables: Positions, label: Label) -> 
     Parameters
     ----------
     file : File
-        It is charged for each table, and for what each refers to.
+        Its budget is charged for each table, and for what each refers to.
     layout : Layout
     tables : ndarray of int64, shape (N,)
-        Where the tables begin; not negative, not checked otherwise.
+        The positions of the tables: not negative, but not checked yet.
     label : callable
-        Says in words which table the n-th is; empty for the root of the file.
+        Returns the name of the n-th table for error messages; empty for the root of the file.
 
     Returns
     -------
     Tables
-        Every field lies in the file, as does every vector and string. The tables that they refer
-        to are checked when they are read in their turn.
+        Every field, vector and string lies in the file. The tables that they refer to are
+        checked when they are read in turn.
 
     Raises
     ------
     CorruptModelError
-        A table, vtable, field, vector or string is not wholly in the file, or not aligned; or
-        tables share so much that it would take more than the file's budget.
+        A table, vtable, field, vector or string is not wholly in the file or not aligned, or the
+        tables would take more than the file's budget.
     """
     if not tables.size:
         return Tables(file, layout, label, *layout.nothing)
@@ -482,9 +501,9 @@ def read_tables(file: File, layout: Layout, tables: Positions, label: Label) -> 
 
 
 def _offsets(refuse: _Refusal, vtables: Positions) -> Positions:
-    """Read the vtable of each table: return how far into it each field lies, 0 if it is absent."""
+    """Return how far into its table each field lies, 0 if it is absent, from the vtables."""
     layout, offsets = refuse.layout, []
-    # Thousands of tables share a handful of vtables.
+    # Thousands of tables share a few vtables.
     distinct = sorted(set(vtables.tolist()))
     for vtable in distinct:
         entries = _entries(refuse.file, vtable, layout.vtable_size)
@@ -496,7 +515,7 @@ def _offsets(refuse: _Refusal, vtables: Positions) -> Positions:
 
 
 def _entries(file: File, vtable: int, longest: int) -> tuple[int, ...] | str:
-    """Read a vtable, up to so many bytes; or say what is wrong with it."""
+    """Return the numbers in the first `longest` bytes of a vtable, or what is wrong with it."""
     if not 0 <= vtable <= file.size - 4:
         return "the vtable is not in the file"
     if vtable & 1:
@@ -509,7 +528,7 @@ def _entries(file: File, vtable: int, longest: int) -> tuple[int, ...] | str:
 
 
 def _follow(refuse: _Refusal, positions: Positions) -> tuple[Positions, Positions]:
-    """Follow all references: return where they lead, and the lengths of what is there."""
+    """Return where all references lead, and the lengths of the strings and vectors there."""
     file, layout, last = refuse.file, refuse.layout, refuse.file.size - 4
     references = positions[:, : layout.references]
     present = references != 0
@@ -522,26 +541,29 @@ def _follow(refuse: _Refusal, positions: Positions) -> tuple[Positions, Position
     sizes = lengths * layout.element_widths
     if np.count_nonzero(past := targets + sizes > last):
         refuse(past, targets, "runs past the end of the file")
-    copied = int(np.add.reduce(sizes[:, : layout.copied], axis=None))
-    file.spend(ELEMENT_COST * copied, layout.plural)
+    costs = lengths[:, : layout.copied] * layout.element_costs
+    file.spend(int(np.add.reduce(costs, axis=None)), layout.plural)
     return targets, lengths
 
 
 class _Refusal(NamedTuple):
-    """Says which of some tables is wrong, and where."""
+    """Raises an error that says which of some tables is wrong, and where."""
 
     file: File
     layout: Layout
     label: Label
 
     def __call__(self, bad: NDArray[Any], positions: Positions, fault: str) -> NoReturn:
-        """Raise an error about the first that is bad.
+        """Raise an error about the first table or field that is bad.
 
         Parameters
         ----------
-        bad, positions : ndarray, shape (N,), or (N, n) if it is about the first n fields
-            Not 0 for what is bad; where it lies in the file.
+        bad : ndarray, shape (N,) for tables, (N, n) for their first n fields
+            Not 0 for what is bad.
+        positions : ndarray, shape of bad
+            Where it lies in the file.
         fault : str
+            What is wrong with it.
         """
         first = int((bad != 0).argmax())
         row, column = divmod(first, 1 if bad.ndim == 1 else bad.shape[1])

@@ -1,11 +1,11 @@
-"""What builtin operators were told beside their tensors: strides, an axis, an activation.
+"""Reads the options of builtin operators: strides, an axis, an activation.
 
-A builtin operator has a table of options. Which table is said by a number beside it, a member of
-the union BuiltinOptions or, for operators newer than 2023, BuiltinOptions2; an operator has at
-most one of the two. There are about 150 kinds of table. Their fields are numbers (enumerations
-and types of tensors among them), strings, and vectors of numbers, nothing else so far. As for all
-tables, layouts come from the generated classes, each when a model first has such a table; only
-what is newer than package `tflite` stands here.
+A builtin operator has a table of options. A number beside it says which table: a member of the
+union BuiltinOptions or, for operators newer than 2023, BuiltinOptions2; an operator has at most one
+of the two. There are about 150 kinds of tables. So far, their fields are only numbers (enumerations
+and tensor types among them), strings, and vectors of numbers. As for all tables, the layouts come
+from the generated classes, each when a model first has such a table; only what is newer than
+package `tflite` is listed here.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ class Options(NamedTuple):
     name : str
         The name of the table in the schema, such as Conv2DOptions.
     values : mapping of str to object, read-only
-        The value of each field by its name in the schema: an int, float or bool; a str, or None
-        if it is absent; a tuple of numbers, but bytes for a vector of bytes. An enumeration is its
-        number. A number that is absent is its default, a vector that is absent is empty.
+        The value of each field by its name in the schema: an int, float, bool or str, a tuple of
+        numbers, or bytes for a vector of bytes. An enumeration is its number. An absent number is
+        its default, an absent string is None, an absent vector is empty.
     """
 
     name: str
@@ -67,9 +67,9 @@ def options_of(
     ----------
     operators : Tables
     file : File
-        It is charged for the options of each operator, however many share them.
+        Its budget is charged for the options of each operator, even if operators share them.
     rows : slice
-        Which operators.
+        The rows of the operators.
 
     Returns
     -------
@@ -89,25 +89,25 @@ def options_of(
     for index, (union, member, position) in enumerate(zip(*columns, strict=True)):
         if member and position:
             groups[union, member].append((index, position))
-    found: list[Options | CorruptModelError | None] = [None] * len(positions)
+    results: list[Options | CorruptModelError | None] = [None] * len(positions)
     start = rows.start or 0
     for (union, member), pairs in groups.items():
-        indices, places = zip(*pairs, strict=True)
+        indices, of_tables = zip(*pairs, strict=True)
 
         def label(row: int, indices: tuple[int, ...] = indices) -> str:
             return operators.label(start + indices[row])
 
         for index, options in zip(
-            indices, _read_each(file, union, member, places, label), strict=True
+            indices, _read_each(file, union, member, of_tables, label), strict=True
         ):
-            found[index] = options
-    return found
+            results[index] = options
+    return results
 
 
 def _read_each(
     file: File, union: int, member: int, positions: Sequence[int], label: Label
 ) -> Sequence[Options | CorruptModelError]:
-    """Read all tables at once; one by one if one is broken, to say which."""
+    """Read all tables at once, or one by one if one is broken, to find out which."""
     try:
         return read_options(file, union, member, positions, label)
     except CorruptModelError as error:
@@ -128,25 +128,25 @@ def read_options(
     Parameters
     ----------
     file : File
-        It is charged for each table.
+        Its budget is charged for each table.
     union : int
         1 for BuiltinOptions, 2 for BuiltinOptions2.
     member : int
-        Which member of the union the tables are.
+        The member of the union that the tables are.
     positions : sequence of int
-        Where they begin; not negative, not checked otherwise.
+        The positions of the tables: not negative, but not checked yet.
     label : callable
-        Says whose options the n-th are: 'subgraph 0, operator 3'.
+        Returns the operator of the n-th table for error messages: 'subgraph 0, operator 3'.
 
     Returns
     -------
     list of Options
-        A member that no schema known here has is named by its number, and has no values.
+        A member that is newer than this library is named by its number and has no values.
 
     Raises
     ------
     CorruptModelError
-        A field lies outside the file, or it would take more than the budget.
+        A field lies outside the file, or the options would take more than the budget.
     """
     name = _members(union).get(member)
     if name is None:
@@ -169,14 +169,14 @@ def _union(union: int) -> type:
 
 @lru_cache(maxsize=2)
 def _members(union: int) -> dict[int, str]:
-    """Return the names of the tables of a union by number."""
+    """Return the names of a union's tables, by number."""
     known = {number: name for name, number in vars(_union(union)).items() if name[0] != "_"}
     return {number: name for (of, number), name in _NEWER_MEMBERS.items() if of == union} | known
 
 
 @lru_cache(maxsize=256)
 def _layout(name: str) -> Layout:
-    """Return the layout of a table of options: from package `tflite`, and what is newer."""
+    """Return the layout of a table of options: the fields of package `tflite`, and newer ones."""
     cls = getattr(tflite, name, None)
     known = _readable_fields(cls) if cls else ()
     entries = {field.entry for field in known}
@@ -187,9 +187,9 @@ def _layout(name: str) -> Layout:
 def _readable_fields(cls: type) -> tuple[Field, ...]:
     """Return the fields of a table that are numbers, strings, or vectors of numbers.
 
-    No table of options has others. Should one get a nested table, or a vector of strings, it is
-    better left out than shown as the offsets that it is made of. Of vectors, those of numbers
-    have a second accessor, for NumPy.
+    No table of options has other fields now. If one ever has a table or a vector of strings, it is
+    better to leave that out than to show it as offsets. Vectors of numbers are those that have a
+    second accessor, for NumPy.
     """
 
     def is_readable(field: Field) -> bool:
@@ -202,7 +202,7 @@ def _readable_fields(cls: type) -> tuple[Field, ...]:
 
 
 def _values(tables: Tables, field: Field) -> list[Any]:
-    """Return the plain value of a field of each table."""
+    """Return the value of a field in each table, as plain Python."""
     if field.kind is Kind.NUMBER:
         return tables.numbers(field.name).tolist()  # type: ignore[no-any-return]
     vectors = tables.vectors(field.name)

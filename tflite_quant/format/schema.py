@@ -1,10 +1,10 @@
-"""The tables and the enumerations of TensorFlow Lite, taken from package `tflite`.
+"""The tables and enumerations of TensorFlow Lite, taken from package `tflite`.
 
-Package `tflite` is what the FlatBuffers compiler generates from TensorFlow Lite's schema. Each
-of its classes has an accessor per field, and an accessor asks its table for one vtable entry, as
-one type, with one default. So an accessor is handed a probe in place of its table, and the probe
-notes what it is asked. The layouts follow the schema when the package is upgraded; no slot
-number stands here.
+Package `tflite` is what the FlatBuffers compiler generates from TensorFlow Lite's schema. Each of
+its classes has an accessor for each field, which asks its table for one vtable entry, as one type,
+with one default. Here, accessors are called with a probe in place of the table, and the probe
+records what they ask for. So the layouts follow the schema when the package is upgraded, and only
+fields that are newer than the package have slot numbers here.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ import tflite
 from .flatbuffer import Field, Kind, Layout
 
 IDENTIFIER = b"TFL3"
-"""What a TensorFlow Lite file has at bytes 4 to 8."""
+"""The identifier of a TensorFlow Lite file: its bytes 4 to 8."""
 
 
 class _Probe:
-    """Stands in for a generated class's table, and notes what an accessor asks of it.
+    """Takes the place of a generated class's table, and records what an accessor asks for.
 
-    The first question of each kind counts: `OperatorCode.BuiltinCode`, written by hand in
-    package `tflite`, goes on to ask for a second field.
+    Only the first question of each kind counts: `OperatorCode.BuiltinCode`, which package `tflite`
+    has written by hand, asks for a second field.
     """
 
     Pos = 0
@@ -69,12 +69,12 @@ class _Probe:
 
 
 def _snake_case(name: str) -> str:
-    """Turn an accessor's name into the schema's: ShapeSignature, shape_signature."""
+    """Return the schema's name for an accessor: shape_signature for ShapeSignature."""
     return "".join(f"_{char.lower()}" if char.isupper() else char for char in name)[1:]
 
 
 def _ask(accessor: Callable[..., Any], cls: type, present: bool) -> tuple[_Probe, Any]:
-    """Call an accessor, with element 0 if it takes one, on a table that has or lacks its field."""
+    """Call an accessor on a probe that has the field or not; ask for element 0 of a vector."""
     table = cls()
     table._tab = probe = _Probe(present)
     elements = accessor.__code__.co_argcount - 1
@@ -92,9 +92,9 @@ def _field(name: str, accessor: Callable[..., Any], cls: type) -> Field:
 
 
 def _is_accessor(name: str, cls: type) -> bool:
-    """Tell a field's accessor from the other functions of a generated class.
+    """Return whether a member of a generated class is the accessor of a field.
 
-    Beside the accessor of a vector, `Shape`, stand `ShapeLength`, `ShapeAsNumpy`, `ShapeIsNone`.
+    A vector has other functions, too: `Shape` has `ShapeLength`, `ShapeAsNumpy`, `ShapeIsNone`.
     """
     return (
         isinstance(vars(cls)[name], FunctionType)
@@ -110,12 +110,12 @@ def _is_accessor(name: str, cls: type) -> bool:
 
 @lru_cache(maxsize=256)
 def layout_of(cls: type) -> Layout:
-    """Find the layout of a table.
+    """Return the layout of a table.
 
     Parameters
     ----------
     cls : type
-        One of the classes that the FlatBuffers compiler generates for a table.
+        The class that the FlatBuffers compiler generated for the table.
 
     Examples
     --------
@@ -143,11 +143,11 @@ def _newer(name: str, slot: int, fields: str) -> Layout:
     Parameters
     ----------
     name : str
-        The table, which the package may lack as well.
+        The table, which the package may lack, too.
     slot : int
-        The place of the first of the fields.
+        The slot of the first of these fields.
     fields : str
-        Name and type of each, one slot after another: "id: uint32, packing: string".
+        The name and type of each, in the order of their slots: "id: uint32, packing: string".
     """
     known = layout_of(getattr(tflite, name)).fields if hasattr(tflite, name) else ()
     names = {field.name for field in known}
@@ -176,7 +176,7 @@ SPARSE_INDEX_VECTORS = {
     tflite.SparseIndexVector.Uint16Vector: layout_of(tflite.Uint16Vector),
     tflite.SparseIndexVector.Uint8Vector: layout_of(tflite.Uint8Vector),
 }
-"""The tables of the union SparseIndexVector, by their numbers."""
+"""The tables of the union SparseIndexVector, by their numbers in it."""
 
 # Newer than package tflite 2.18; ai-edge-litert 2.3.0, schema_py_generated.py (schema version 3d).
 MODEL = _newer("Model", 8, "external_buffer_groups: [table], external_buffers: [table]")
@@ -195,7 +195,7 @@ MULTI_AXIS_QUANTIZATION = _newer(
 
 
 class TensorType(IntEnum):
-    """What the values of a tensor are; a number that no schema known here has is kept as such.
+    """The type of a tensor's values; a number that is newer than this library is kept as it is.
 
     Examples
     --------
@@ -244,7 +244,7 @@ INTEGER_RANGES: dict[TensorType, tuple[int, int]] = {
     **{TensorType[f"INT{n}"]: (-(1 << n - 1), (1 << n - 1) - 1) for n in (2, 4, 8, 16, 32, 64)},
     **{TensorType[f"UINT{n}"]: (0, (1 << n) - 1) for n in (4, 8, 16, 32, 64)},
 }
-"""The lowest and the highest value of each type of integers."""
+"""The lowest and the highest value of each integer type."""
 
 
 def _names(cls: type) -> dict[int, str]:
@@ -262,7 +262,7 @@ _QUANTIZATION_DETAILS = _names(tflite.QuantizationDetails) | {
 
 
 def builtin_operator_name(code: int) -> str:
-    """Return the name of a builtin operator, or its number where the schema has no name for it.
+    """Return the name of a builtin operator, or its number if it is newer than this library.
 
     Examples
     --------

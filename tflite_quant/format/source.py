@@ -1,4 +1,4 @@
-"""Where a model's bytes come from: a path, memory, a file object, or files beside the model."""
+"""Loads a model's bytes from a path, from memory, from a file object or from files beside it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CorruptModelError, NotTFLiteError, UnsupportedError
+from ..errors import CorruptModelError, NotTFLiteError, UnsupportedError, plural
 
 Source = (
     str
@@ -25,7 +25,7 @@ Source = (
 )
 """What a model can be opened from."""
 
-# How files begin that are taken for models, and what they are.
+# How files begin that are often mistaken for models, and what they are.
 _LOOKALIKES = (
     (b"version https://git-lfs", "a Git LFS pointer: fetch the file itself with 'git lfs pull'"),
     (b"PK\x03\x04", "a ZIP archive (.keras, .task, .zip): the model may be inside"),
@@ -44,7 +44,7 @@ def load(source: Source) -> NDArray[np.uint8]:
     Parameters
     ----------
     source : path, bytes-like, ndarray of uint8, or binary file object
-        A path is memory-mapped; a small file is read, as is one that the system cannot map.
+        The file at a path is memory-mapped, or read if it is small or the system cannot map it.
         Bytes in memory are not copied: do not change them while the model is in use. A file
         object is read to its end.
 
@@ -55,9 +55,9 @@ def load(source: Source) -> NDArray[np.uint8]:
     Raises
     ------
     OSError
-        What the system says of a path: it does not exist, is a directory, cannot be read.
+        The path does not exist, is a directory or cannot be read.
     TypeError
-        The source is none of these, or its memory is not contiguous bytes.
+        The source is none of these, or its memory is not contiguous.
     """
     if isinstance(source, str | os.PathLike):
         memory = _load_path(source)
@@ -70,19 +70,19 @@ def load(source: Source) -> NDArray[np.uint8]:
             "a model is opened from a path, bytes, bytearray, memoryview, mmap, uint8 array or "
             f"binary file object, not from {type(source).__name__}"
         )
-    # Of a read-only view nobody can make an array that writes.
+    # No writeable array can be made from a read-only view.
     return np.frombuffer(memory.data.toreadonly(), np.uint8)
 
 
 _SMALL = 1 << 20
-"""A file up to this size is read: that takes less time than mapping it and touching its pages."""
+"""A file up to this size is read, which is faster than mapping it and touching its pages."""
 
 
 def _load_path(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     with open(path, "rb", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
         if size > sys.maxsize:
-            raise UnsupportedError(f"the file has {size:_} bytes, more than there are addresses")
+            raise UnsupportedError(f"the file has {size:_} bytes, more than Python can address")
         if size > _SMALL:
             # Some file systems cannot map files.
             with contextlib.suppress(OSError, ValueError):
@@ -90,7 +90,7 @@ def _load_path(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
                 return np.frombuffer(mapped, np.uint8)
         content = file.read(size)
         if not size or len(content) < size:
-            # Pipes and the like have no size; the system may also give less than it is asked for.
+            # Pipes and the like have no size, and the system may return less than was asked for.
             content += file.read()
         return np.frombuffer(content, np.uint8)
 
@@ -99,7 +99,7 @@ def _view(
     source: bytes | bytearray | memoryview | mmap.mmap | NDArray[np.uint8],
 ) -> NDArray[np.uint8]:
     if isinstance(source, np.ndarray) and source.dtype != np.uint8:
-        raise TypeError(f"an array of a model's bytes has dtype uint8, not {source.dtype.name}")
+        raise TypeError(f"the array of a model's bytes is {source.dtype.name}, expected uint8")
     view = source.data if isinstance(source, np.ndarray) else memoryview(source)
     if not view.c_contiguous:
         raise TypeError("a model's bytes must be contiguous in memory")
@@ -110,28 +110,28 @@ def _read(file: BinaryIO) -> bytes:
     content = file.read()
     if not isinstance(content, bytes):
         raise TypeError(
-            f"a model is read from a file opened in binary mode; read() gave "
-            f"{type(content).__name__}, not bytes"
+            f"read() returned {type(content).__name__}, expected bytes: "
+            "open the model's file in binary mode"
         )
     return content
 
 
 def load_beside(folder: str | None, name: str, offset: int, length: int) -> NDArray[np.uint8]:
-    """Return bytes of a file that lies in the folder of the model.
+    """Return some bytes of a file in the model's folder.
 
     Parameters
     ----------
     folder : str or None
         The folder of the model; None if it was opened from memory.
     name : str
-        The file's name, as the model has it.
+        The file's name, which the model gives.
     offset, length : int
-        Which bytes.
+        Where the bytes begin, and how many there are.
 
     Returns
     -------
     ndarray of uint8, shape (length,)
-        Read-only; a view of the mapped file, of which no other bytes are read.
+        A read-only view of the mapped file; no other bytes of it are read.
 
     Raises
     ------
@@ -147,18 +147,19 @@ def load_beside(folder: str | None, name: str, offset: int, length: int) -> NDAr
     """
     if folder is None:
         raise UnsupportedError(
-            f"the values are in file {name!r}, beside a model that was not opened from a path"
+            f"the values are in file {name!r} beside the model, which was not opened from a path"
         )
     memory = load(_path_beside(folder, name))
     if offset > memory.size or length > memory.size - offset:
         raise CorruptModelError(
-            f"bytes {offset:_} to {offset + length:_} of file {name!r}, which has {memory.size:_}"
+            f"the values are bytes {offset:_} to {offset + length:_} of file {name!r}, but its "
+            f"size is {memory.size:_}"
         )
     return memory[offset : offset + length]
 
 
 def _path_beside(folder: str, name: str) -> str:
-    """Refuse names that lead out of the folder, on whatever system, and links that do."""
+    """Return the path of a file in a folder; refuse names and links that lead out of it."""
     if not name or name in (".", "..") or set(name) & set("/\\:\0"):
         raise CorruptModelError(f"{name!r} is not the name of a file beside the model")
     path = os.path.join(folder, name)
@@ -170,7 +171,7 @@ def _path_beside(folder: str, name: str) -> str:
 
 
 def require_identifier(memory: NDArray[np.uint8], identifier: bytes) -> None:
-    """Refuse bytes that do not carry a FlatBuffer's identifier, saying what they look like.
+    """Check that a file has a FlatBuffer's identifier.
 
     Parameters
     ----------
@@ -181,12 +182,13 @@ def require_identifier(memory: NDArray[np.uint8], identifier: bytes) -> None:
     Raises
     ------
     NotTFLiteError
+        They are something else; the message says what the file looks like.
     """
     head = memory[:64].tobytes()
     if head[4:8] == identifier:
         return
     if not head:
-        raise NotTFLiteError("not a TensorFlow Lite model: it is empty")
+        raise NotTFLiteError("not a TensorFlow Lite model: the file is empty")
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     for start, what in _LOOKALIKES:
         if head.startswith(start) or text.startswith(start):
@@ -194,7 +196,7 @@ def require_identifier(memory: NDArray[np.uint8], identifier: bytes) -> None:
     if head[4:7] == identifier[:3]:
         what = f"a TensorFlow Lite model of another schema, {head[4:8]!r}"
     elif len(head) < 8:
-        what = f"only {len(head)} bytes"
+        what = f"only {len(head)} {plural('byte', len(head))}"
     else:
         what = f"bytes 4 to 8 are {head[4:8]!r}"
     raise NotTFLiteError(f"not a TensorFlow Lite model: {what}, expected {identifier!r}")

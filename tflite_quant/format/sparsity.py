@@ -1,18 +1,18 @@
 """How the values of a sparse tensor become a dense array.
 
-A pruned network's weights are mostly zeros, so a file may hold only the others and say where they
+A pruned network's weights are mostly zeros, so a file may store only the others and say where they
 belong. TFLite's form is a tree of the TACO kind (google-ai-edge/LiteRT,
 tflite/converter/schema/schema.fbs, table SparsityParameters). It is read one dimension at a time:
 
 - The *traversal order* says which dimension of the tensor comes first, second, and so on: (0, 1)
   for a matrix stored row by row, (1, 0) for one stored column by column.
-- A *dense* dimension has only a size: every index from 0 to size - 1 is there.
-- A *compressed* dimension, as in CSR matrices, lists the indices that are there. Each position
+- A *dense* dimension has only a size: every index from 0 to size - 1 is stored.
+- A *compressed* dimension, as in CSR matrices, lists the indices that are stored. Each position
   reached so far (each row, if the rows came before) has its own run of `indices`: position p has
   those from `segments[p]` up to, not including, `segments[p + 1]`.
 
-The positions that are reached after the last dimension are the places of the stored values, in
-this order. With the order (0, 1), the matrix
+The positions that are reached after the last dimension are those of the stored values, in this
+order. With the order (0, 1), the matrix
 
     7 0 0 8       dimension 0: dense, size 3
     0 0 0 0       dimension 1: compressed, segments 0 2 2 3, indices 0 3 1
@@ -20,29 +20,31 @@ this order. With the order (0, 1), the matrix
 
 has two values in row 0, at columns 0 and 3, none in row 1, and one in row 2, at column 1.
 
-Hardware likes to find several values side by side, so a dimension can be cut into *blocks*. The
+Hardware is faster with several values side by side, so a dimension can be cut into *blocks*. The
 dimension itself then counts blocks, and a further dimension, which comes at the end of the
 traversal order, counts the values within a block. A tensor of rank n with k blocked dimensions has
-dimensions 0 to n - 1, of its shape, and n to n + k - 1, of the blocks; the *block map* says for
-each of the latter which of the former it cuts. With the order (0, 1, 2) and the block map (1),
+dimensions 0 to n - 1 for its shape and dimensions n to n + k - 1 within blocks. The *block map*
+says for each dimension within blocks which dimension of the tensor it cuts. With the order
+(0, 1, 2) and the block map (1),
 
     1 2 0 0 0 0   dimension 0: dense, size 2
     0 0 0 0 3 0   dimension 1: compressed, segments 0 1 2, indices 0 2 (blocks, of 3 a row)
                   dimension 2: dense, size 2 (within a block)
                   values: 1 2 3 0
 
-What the format leaves open is settled by what LiteRT does with a file
+Where the schema leaves a question open, LiteRT decides
 (tflite/kernels/internal/utils/sparsity_format_converter.cc, tflite/core/tools/verifier.cc):
 
 - The indices of a run may be in any order.
-- An index twice in a run is refused: the operator DENSIFY keeps the last of the two values, but
-  the sparse FULLY_CONNECTED computes with their sum.
+- An index that is twice in a run is refused: the operator DENSIFY keeps the last of the two
+  values, but the sparse FULLY_CONNECTED computes with their sum.
 - Where blocks do not fill a dimension, the rest of it is zero. TensorFlow's converter writes such
   files, and loses the values that were there.
-- A compressed dimension within blocks has no size in the file, so that nobody could read it.
+- A compressed dimension within blocks is refused: the file does not have its size.
 
-LiteRT takes the size of another block if a block map falls, as (1, 0), or if three or more
-dimensions of blocks are traversed in a cyclic order. Here each has its own, as the schema says.
+LiteRT takes the wrong block's size if the block map is in falling order, such as (1, 0), or if
+three or more dimensions of blocks are traversed in a cyclic order. Here each dimension has the size
+of its own block, as the schema says.
 """
 
 from __future__ import annotations
@@ -60,7 +62,7 @@ from .budget import MAX_RANK
 from .tables import Sparsities
 
 _SHOWN = 8
-"""Dimensions in a repr."""
+"""How many dimensions a repr shows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +87,7 @@ class CompressedDimension:
     Attributes
     ----------
     segments : ndarray of integers, shape (positions + 1,)
-        Where each position's run of indices starts, and after them where the last one ends.
+        Where each position's run of indices starts, and where the last run ends.
     indices : ndarray of integers, shape (n,)
 
     Examples
@@ -112,7 +114,7 @@ Dimension: TypeAlias = DenseDimension | CompressedDimension
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Sparsity:
-    """Where the stored values of a sparse tensor belong; this module's docstring teaches how.
+    """Where the stored values of a sparse tensor belong; this module's docstring explains how.
 
     Attributes
     ----------
@@ -150,14 +152,14 @@ def sparsity_of(sparsities: Sparsities, row: int) -> Sparsity:
     ----------
     sparsities : Sparsities
     row : int
-        Which of its tables.
+        The row of the tensor's table in `sparsities.tables`.
 
     Raises
     ------
     CorruptModelError
-        A dimension says neither how long it is nor which indices it has.
+        A dimension has neither a size nor indices.
     UnsupportedError
-        A dimension is stored in a form that is not known.
+        A dimension is stored in an unknown format.
     """
     first, end = sparsities.bounds[row : row + 2].tolist()
     order, block_map = (
@@ -169,58 +171,58 @@ def sparsity_of(sparsities: Sparsities, row: int) -> Sparsity:
         for name in ("format", "dense_size")
     )
     dimensions = [
-        DenseDimension(size) if form == 0 else _compressed(sparsities, at, form)
-        for at, form, size in zip(range(first, end), formats, sizes, strict=True)
+        DenseDimension(size) if form == 0 else _compressed(sparsities, index, form)
+        for index, form, size in zip(range(first, end), formats, sizes, strict=True)
     ]
     return Sparsity(order, block_map, tuple(dimensions))
 
 
 def _compressed(sparsities: Sparsities, row: int, form: int) -> CompressedDimension:
-    """Return a dimension that is stored in another form than dense."""
+    """Return a compressed dimension; refuse one of an unknown format."""
     label = sparsities.dimensions.label(row)
     if form != 1:
         raise UnsupportedError(
-            f"{label}: its format {form} is neither dense (0) nor compressed (1)"
+            f"{label}: its format is {form}, expected 0 (dense) or 1 (compressed)"
         )
-    found = [
+    segments_and_indices = [
         vectors.view(int(rows[row]))
         for name in ("array_segments", "array_indices")
         for vectors, rows in sparsities.indices[name]
         if rows[row] >= 0
     ]
-    if len(found) != 2:
+    if len(segments_and_indices) != 2:
         raise CorruptModelError(f"{label}: it has no segments or no indices")
-    return CompressedDimension(*found)
+    return CompressedDimension(*segments_and_indices)
 
 
 def densify(
     stored: NDArray[Any], sparsity: Sparsity, shape: tuple[int, ...], limit: int
 ) -> NDArray[Any]:
-    """Put stored values in their places in a dense array, with zeros everywhere else.
+    """Return the dense array of a sparse tensor: the stored values, and zeros everywhere else.
 
     Parameters
     ----------
     stored : ndarray, shape (n,)
-        The values in the file, each in whole bytes.
+        The values in the file; each takes whole bytes.
     sparsity : Sparsity
     shape : tuple of int
         The shape of the tensor.
     limit : int
-        The most bytes that the dense array may take: a small file can ask for a large one.
+        The largest size of the dense array in bytes: a small file can ask for a large one.
 
     Returns
     -------
     ndarray of stored.dtype, shape `shape`
-        A new array, read-only. Beside it, the work takes some tens of bytes for each stored
+        A new array, read-only. In addition, the work takes some tens of bytes for each stored
         value, segment and index.
 
     Raises
     ------
     CorruptModelError
-        The parts of `sparsity` fit neither each other, nor the shape, nor the number of values; a
-        place has two values; or the array would take more than `limit` bytes.
+        The parts of `sparsity` do not fit each other, the shape or the number of values; a
+        position has two values; or the array would take more than `limit` bytes.
     UnsupportedError
-        A dimension within blocks is compressed, the rank is over 32, or memory does not suffice.
+        A dimension within blocks is compressed, the rank is over 32, or there is not enough memory.
 
     Examples
     --------
@@ -236,9 +238,9 @@ def densify(
     levels = _levels(sparsity, shape)
     _check_counts(levels, stored.size)
     dense = _zeros(shape, stored.dtype)
-    # Without a value there is no place to find, and no bound on the positions on the way to none.
+    # Without values there is nothing to place, and nothing that limits the positions on the way.
     if stored.size:
-        dense.reshape(-1)[_places(levels, shape)] = stored.reshape(-1)
+        dense.reshape(-1)[_positions(levels, shape)] = stored.reshape(-1)
     dense.flags.writeable = False
     return dense
 
@@ -249,14 +251,14 @@ class _Level:
 
     dimension: Dimension
     size: int
-    """How many indices the dimension has, whether they are stored or not."""
+    """The number of indices, whether they are stored or not."""
     stride: int
-    """How far its neighbouring indices are from each other in the dense array, in values."""
+    """The distance between neighbouring indices in the dense array, in values."""
     name: str
 
 
 def _check_size(shape: tuple[int, ...], itemsize: int, limit: int) -> None:
-    """Refuse a dense array that is larger than allowed, or than numpy could have."""
+    """Check that the dense array is no larger than allowed, or than numpy allows."""
     if len(shape) > MAX_RANK:
         raise UnsupportedError(f"the rank is {len(shape)}, expected at most {MAX_RANK}")
     if any(size < 0 for size in shape):
@@ -264,21 +266,20 @@ def _check_size(shape: tuple[int, ...], itemsize: int, limit: int) -> None:
     needed = math.prod(shape) * itemsize
     if needed > limit:
         raise CorruptModelError(
-            f"the dense array of shape {shape} takes {needed:_} bytes, more than the limit of "
-            f"{limit:_}"
+            f"the dense array of shape {shape} would take {needed:_} bytes (limit: {limit:_})"
         )
-    # numpy refuses by this number also where another size is 0.
+    # numpy applies this limit even where a size is 0.
     if math.prod(size or 1 for size in shape) * max(itemsize, 1) > sys.maxsize:
         raise CorruptModelError(f"shape {shape} is larger than an array can be")
 
 
 def _check_order(sparsity: Sparsity, rank: int) -> None:
-    """Refuse a traversal order and a block map that do not fit each other and the rank."""
+    """Check that traversal order and block map fit each other and the rank."""
     order, blocks = sparsity.traversal_order, sparsity.block_map
-    # The counts come first: nothing below then depends on how long the file's vectors are.
+    # Lengths are checked first, so that the work below does not grow with the file's vectors.
     if len(blocks) > rank:
         raise CorruptModelError(
-            f"the block map has {len(blocks)} dimensions, but the tensor has {rank}"
+            f"the length of the block map is {len(blocks)}, expected at most the rank, {rank}"
         )
     if len(set(blocks)) != len(blocks) or not all(0 <= axis < rank for axis in blocks):
         raise CorruptModelError(
@@ -288,7 +289,7 @@ def _check_order(sparsity: Sparsity, rank: int) -> None:
     for name, parts in (("traversal order", order), ("dimension metadata", sparsity.dimensions)):
         if len(parts) != total:
             raise CorruptModelError(
-                f"the {name} has {len(parts)} dimensions, expected {total}: {rank} of the tensor "
+                f"the length of the {name} is {len(parts)}, expected {total}: {rank} of the tensor "
                 f"and {len(blocks)} within blocks"
             )
     outer, inner = tuple(range(rank)), tuple(range(rank, total))
@@ -300,16 +301,16 @@ def _check_order(sparsity: Sparsity, rank: int) -> None:
 
 
 def _levels(sparsity: Sparsity, shape: tuple[int, ...]) -> list[_Level]:
-    """Return size and stride of each dimension, in traversal order."""
+    """Return the size and the stride of each dimension, in traversal order."""
     rank, block_map = len(shape), sparsity.block_map
     sizes = list(shape)
     strides = [math.prod(shape[axis + 1 :]) for axis in range(rank)]
     names = [f"of axis {axis}" for axis in range(rank)]
-    at = {number: level for level, number in enumerate(sparsity.traversal_order)}
+    levels = {number: level for level, number in enumerate(sparsity.traversal_order)}
     for number, axis in enumerate(block_map, rank):
         names.append(f"within blocks of axis {axis}")
-        name = f"dimension {at[number]} ({names[-1]})"
-        block = _block_size(sparsity.dimensions[at[number]], name)
+        name = f"dimension {levels[number]} ({names[-1]})"
+        block = _block_size(sparsity.dimensions[levels[number]], name)
         sizes.append(block)
         strides.append(strides[axis])
         sizes[axis] //= block
@@ -324,18 +325,18 @@ def _levels(sparsity: Sparsity, shape: tuple[int, ...]) -> list[_Level]:
 
 def _block_size(dimension: Dimension, name: str) -> int:
     if isinstance(dimension, CompressedDimension):
-        raise UnsupportedError(f"{name} is compressed, expected dense, which has a size")
+        raise UnsupportedError(f"{name}: it is compressed and has no size, expected dense")
     if dimension.size < 1:
         raise CorruptModelError(f"{name}: the size is {dimension.size}, expected at least 1")
     return dimension.size
 
 
 def _check_counts(levels: list[_Level], values: int) -> None:
-    """Refuse dimensions that do not lead to as many positions as there are values.
+    """Check that the dimensions lead to as many positions as there are values.
 
-    Where there are values, no level then has more positions than the next compressed dimension
-    has segments or, after the last one, than there are values: what was read from the file bounds
-    the work on it.
+    If there are values, this also limits the work by what was read from the file: no level has more
+    positions than the next compressed dimension has segments or, after the last one, than there are
+    values.
     """
     positions = 1
     for level in levels:
@@ -349,23 +350,23 @@ def _check_counts(levels: list[_Level], values: int) -> None:
         else:
             positions *= level.size
     if positions != values:
-        raise CorruptModelError(f"there are {values:_} values for {positions:_} places")
+        raise CorruptModelError(f"the number of values is {values:_}, expected {positions:_}")
 
 
 def _check_compressed(dimension: CompressedDimension, positions: int, level: _Level) -> None:
     segments, indices = dimension.segments, dimension.indices
     if segments.size != positions + 1:
-        fault = f"there are {segments.size:_} segment bounds, expected {positions + 1:_}"
+        fault = f"the number of segment bounds is {segments.size:_}, expected {positions + 1:_}"
     elif segments[0] != 0:
         fault = f"the first segment starts at {segments[0]}, expected 0"
     elif (falls := segments[1:] < segments[:-1]).any():
-        at = int(falls.argmax())
-        fault = f"segment {at} runs from {segments[at]} back to {segments[at + 1]}"
+        row = int(falls.argmax())
+        fault = f"segment {row} runs back from {segments[row]} to {segments[row + 1]}"
     elif segments[-1] != indices.size:
-        fault = f"the last segment ends at {segments[-1]}, expected {indices.size} as the indices"
+        fault = f"the last segment ends at {segments[-1]}, expected {indices.size}, as the indices"
     elif (wrong := (indices < 0) | (indices >= level.size)).any():
-        at = int(wrong.argmax())
-        fault = f"index {at} is {indices[at]}, expected at least 0 and less than {level.size}"
+        row = int(wrong.argmax())
+        fault = f"index {row} is {indices[row]}, expected at least 0 and less than {level.size}"
     else:
         return
     raise CorruptModelError(f"{level.name}: {fault}")
@@ -375,32 +376,32 @@ def _zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     try:
         return np.zeros(shape, dtype)
     except MemoryError:
-        raise UnsupportedError(f"there is no memory for an array of shape {shape}") from None
+        raise UnsupportedError(f"not enough memory for an array of shape {shape}") from None
 
 
-def _places(levels: list[_Level], shape: tuple[int, ...]) -> NDArray[np.intp]:
-    """Return the place of each stored value in the dense array, which is taken as one row.
+def _positions(levels: list[_Level], shape: tuple[int, ...]) -> NDArray[np.intp]:
+    """Return the index of each stored value in the flat dense array.
 
-    Each level splits the positions so far: a dense one splits all of them alike, a compressed one
-    each by its own run of indices.
+    Each level splits the positions so far: a dense level splits all of them alike, a compressed
+    level each by its own run of indices.
     """
-    places = np.zeros(1, np.intp)
+    positions = np.zeros(1, np.intp)
     for level in levels:
         dimension = level.dimension
         if isinstance(dimension, DenseDimension):
             steps = np.arange(dimension.size, dtype=np.intp) * level.stride
-            places = np.add.outer(places, steps).reshape(-1)
+            positions = np.add.outer(positions, steps).reshape(-1)
         else:
             bounds = dimension.segments.astype(np.intp)
-            places = np.repeat(places, bounds[1:] - bounds[:-1])
-            places += dimension.indices.astype(np.intp) * level.stride
+            positions = np.repeat(positions, bounds[1:] - bounds[:-1])
+            positions += dimension.indices.astype(np.intp) * level.stride
             if not _are_rising(dimension):
-                _check_different(places, level, shape)
-    return places
+                _check_different(positions, level, shape)
+    return positions
 
 
 def _are_rising(dimension: CompressedDimension) -> bool:
-    """Tell whether each run of indices rises, as a converter writes them: then all differ."""
+    """Return whether each run of indices rises, as converters write them: then all differ."""
     indices, starts = dimension.indices, dimension.segments[1:-1]
     rising = indices[1:] > indices[:-1]
     # An index need not be above the one before it where a run starts.
@@ -409,11 +410,11 @@ def _are_rising(dimension: CompressedDimension) -> bool:
     return bool(rising.all())
 
 
-def _check_different(places: NDArray[np.intp], level: _Level, shape: tuple[int, ...]) -> None:
-    """Refuse a position that is reached twice."""
-    ordered = np.sort(places)
+def _check_different(positions: NDArray[np.intp], level: _Level, shape: tuple[int, ...]) -> None:
+    """Check that no position is reached twice."""
+    ordered = np.sort(positions)
     same = ordered[1:] == ordered[:-1]
     if same.any():
         twice = np.unravel_index(int(ordered[same.argmax()]), shape)
-        place = tuple(int(index) for index in twice)
-        raise CorruptModelError(f"{level.name}: an index is there twice, for the place {place}")
+        position = tuple(int(index) for index in twice)
+        raise CorruptModelError(f"{level.name}: a run has an index twice, at position {position}")

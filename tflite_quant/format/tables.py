@@ -1,8 +1,8 @@
 """Every table of a model, read and checked when the model is opened.
 
 The tables of all subgraphs are read together: all tensors are one set of columns, all operators
-another. Indices that tables hold of one another are checked here as well, so that whoever builds
-on a `Structure` meets no offset, and no index, that leads nowhere.
+another. The indices by which tables refer to each other are checked here, too. So every offset and
+every index in a `Structure` is valid.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CorruptModelError
+from ..errors import CorruptModelError, plural
 from . import schema
-from .budget import ELEMENT_COST
+from .budget import ELEMENT_COST, VECTOR_COST
 from .flatbuffer import File, Positions, Tables, Vectors, read_tables
 
 CUSTOM, BLOCKWISE, MULTI_AXIS = 1, 2, 3
@@ -24,16 +24,16 @@ CUSTOM, BLOCKWISE, MULTI_AXIS = 1, 2, 3
 
 
 class Details(NamedTuple):
-    """The details of quantization that few models have.
+    """The tables of the union QuantizationDetails, which few models have.
 
     Attributes
     ----------
     kinds : ndarray of int64, shape (quantizations,)
-        The member of the union, 0 for none.
+        The member of the union; 0 for none.
     tables : dict of int to Tables
-        The tables of each kind that is known.
+        The tables of each known member.
     rows : dict of int to ndarray of int64, shape (quantizations,)
-        The row in the tables of each kind, -1 for none.
+        For each member, the row in its `tables`; -1 for none.
     """
 
     kinds: NDArray[np.int64]
@@ -49,14 +49,14 @@ class Sparsities(NamedTuple):
     tables : Tables
         The SparsityParameters.
     rows : ndarray of int64, shape (tensors,)
-        The row in `tables` of each tensor, -1 for none.
+        The row of each tensor in `tables`; -1 for none.
     dimensions : Tables
-        The DimensionMetadata of all of them.
+        The DimensionMetadata of all `tables`.
     bounds : ndarray of int64, shape (len(tables) + 1,)
         The dimensions of table i are rows `bounds[i]` to `bounds[i + 1] - 1`.
     indices : dict of str to list of (Vectors, ndarray of int64)
-        For "array_segments" and "array_indices", the vectors of each type, and the row of each
-        dimension in these, -1 for none.
+        For "array_segments" and "array_indices": the vectors of each type, and the row of each
+        dimension in these vectors; -1 for none.
     """
 
     tables: Tables
@@ -72,13 +72,13 @@ class ExternalBuffer(NamedTuple):
     Attributes
     ----------
     id : int
-        What tensors refer to it by.
+        The number by which tensors refer to it.
     file : str
-        The name of the file, in the model's folder.
+        The name of a file in the model's folder.
     offset, length : int
-        Which bytes of it.
+        Where the bytes begin in it, and how many there are.
     packing : str
-        How they are packed; empty or "unpacked" if they are not.
+        How the bytes are packed; empty or "unpacked" if they are not.
     """
 
     id: int
@@ -89,14 +89,14 @@ class ExternalBuffer(NamedTuple):
 
 
 class OperatorCode(NamedTuple):
-    """What kind of operator it is.
+    """Which operator it is, and which version of it.
 
     Attributes
     ----------
     code : int
         The number of the builtin operator.
     custom_name : str or None
-        The name of a custom one.
+        The name of a custom operator.
     version : int
     """
 
@@ -113,25 +113,28 @@ class Structure:
     ----------
     file : File
     model : Tables
-        A single one.
+        The root: a single table.
     subgraphs, operator_codes, buffers, metadata, signatures : Tables
     tensors, operators : Tables
-        Of all subgraphs.
+        Those of all subgraphs.
     tensor_bounds, operator_bounds : ndarray of int64, shape (subgraphs + 1,)
         The tensors of subgraph s are rows `tensor_bounds[s]` to `tensor_bounds[s + 1] - 1`.
     signature_inputs, signature_outputs : (Tables, ndarray of int64)
-        The TensorMaps of all signatures, and which are those of each, in the same way.
+        The TensorMaps of all signatures, and their bounds: the same, for each signature.
     quantizations : Tables
         The QuantizationParameters of the tensors that have them.
     quantization_rows : ndarray of int64, shape (tensors,)
-        The row in `quantizations` of each tensor, -1 for none.
+        The row of each tensor in `quantizations`; -1 for none.
     buffer_starts, buffer_sizes : ndarray of int64, shape (buffers + 1,)
-        Where the bytes of each buffer lie in the file, 0 for a buffer without data. The last row
-        is a buffer without data: a model need not have the buffer 0 that its tensors name.
-    details, sparsities
-        What few models have; None where no tensor has it.
+        Where the bytes of each buffer begin in the file, and how many there are; both 0 for a
+        buffer without data. The last row is such a buffer: tensors may refer to buffer 0 of a
+        model that has no buffers.
+    details : Details or None
+        None where no tensor has any.
+    sparsities : Sparsities or None
+        None where no tensor is sparse.
     external : dict of int to ExternalBuffer
-        Which bytes lie in other files, by the number that tensors have.
+        The bytes that lie in other files, by the number by which tensors refer to them.
     """
 
     file: File
@@ -157,9 +160,9 @@ class Structure:
 
     @cached_property
     def codes(self) -> list[OperatorCode]:
-        """What each operator code says.
+        """The operator codes.
 
-        The code was a byte once; of that field and the wider one that replaced it, the larger
+        The schema once had a byte for the code, and has a wider field now; the larger of the two
         counts (google-ai-edge/LiteRT, tflite/converter/schema/schema_utils.cc, GetBuiltinCode).
         """
         tables = self.operator_codes
@@ -168,19 +171,19 @@ class Structure:
         names = zip(tables.strings("custom_code"), is_custom, strict=True)
         columns = (
             np.maximum(wide, narrow).tolist(),
-            [name if is_there else None for name, is_there in names],
+            [name if has_name else None for name, has_name in names],
             tables.numbers("version").tolist(),
         )
         return [OperatorCode(*facts) for facts in zip(*columns, strict=True)]
 
 
 def read_structure(file: File) -> Structure:
-    """Read and check every table of a model, one level of the tree after another.
+    """Read and check every table of a model, level by level.
 
     Parameters
     ----------
     file : File
-        Its identifier has been checked.
+        A file whose identifier has been checked.
 
     Returns
     -------
@@ -189,8 +192,8 @@ def read_structure(file: File) -> Structure:
     Raises
     ------
     CorruptModelError
-        Something lies outside the file, a table names another that is not there, or tables share
-        so much that it would take more than the file's budget.
+        Something lies outside the file, an index is out of range, or the tables would take more
+        than the file's budget.
     """
     root = np.array([int.from_bytes(file.memory[:4].tobytes(), "little")])
     model = read_tables(file, schema.MODEL, root, lambda _: "")
@@ -231,10 +234,10 @@ def read_structure(file: File) -> Structure:
 
 
 def _buffer_bytes(buffers: Tables) -> tuple[Positions, Positions]:
-    """Return where each buffer's bytes begin, and how many there are, with a last one of none.
+    """Return where each buffer's bytes begin, and how many there are; a last buffer has none.
 
-    They are a vector in the FlatBuffer, or lie after it, where `offset` and `size` say; an offset
-    of 0 or 1 means that there are none (google-ai-edge/LiteRT, schema.fbs, table Buffer).
+    They are a vector in the FlatBuffer, or lie after it, as `offset` and `size` say. An offset of
+    0 or 1 means that none lie after it (google-ai-edge/LiteRT, schema.fbs, table Buffer).
     """
     data = buffers.vectors("data")
     starts, sizes = np.append(data.starts * data.present, 0), np.append(data.lengths, 0)
@@ -246,15 +249,15 @@ def _buffer_bytes(buffers: Tables) -> tuple[Positions, Positions]:
     if np.count_nonzero(bad):
         row = int(bad.argmax())
         raise CorruptModelError(
-            f"{buffers.label(row)}: its {int(lengths[row]):_} bytes run past the end of the file "
-            f"(offset {int(offsets[row]):_} of {int(end):_})"
+            f"{buffers.label(row)}: runs past the end of the file with a size of "
+            f"{int(lengths[row]):_} (offset {int(offsets[row]):_} of {int(end):_})"
         )
     starts[:-1][outside], sizes[:-1][outside] = offsets[outside], lengths[outside]
     return starts, sizes
 
 
 def _read_details(quantizations: Tables) -> Details | None:
-    """Read the details of quantization of the kinds that are known; None where there are none."""
+    """Read the known members of the union QuantizationDetails; return None if there are none."""
     if not quantizations.has("details_type"):
         return None
     kinds = quantizations.numbers("details_type").astype(np.int64)
@@ -269,7 +272,7 @@ def _read_details(quantizations: Tables) -> Details | None:
 
 
 def _read_sparsities(tensors: Tables) -> Sparsities | None:
-    """Read how sparse tensors are stored; None where no tensor is sparse."""
+    """Read how sparse tensors are stored; return None if no tensor is sparse."""
     if not tensors.has("sparsity"):
         return None
     tables, rows = tensors.child("sparsity", schema.SPARSITY_PARAMETERS, "sparsity")
@@ -280,16 +283,16 @@ def _read_sparsities(tensors: Tables) -> Sparsities | None:
         for kind, layout in schema.SPARSE_INDEX_VECTORS.items():
             tables_of_kind, of_dimensions = dimensions.child(name, layout, name, kinds == kind)
             vectors = tables_of_kind.vectors("values")
-            # Indices of a byte each are no raw bytes: they become wider numbers.
+            # Vectors of bytes are not charged when read, but these become wider numbers.
             tensors.file.spend(
-                ELEMENT_COST * int(vectors.lengths.sum()), "indices of sparse tensors"
+                VECTOR_COST * int(vectors.lengths.sum()), "indices of sparse tensors"
             )
             indices[name].append((vectors, of_dimensions))
     return Sparsities(tables, rows, dimensions, bounds, indices)
 
 
 def _read_external(model: Tables, tensors: Tables) -> dict[int, ExternalBuffer]:
-    """Read what the model says of other files, if a tensor has its values there."""
+    """Read which bytes of other files hold the values of tensors, if any do."""
     if not tensors.has("external_buffer"):
         return {}
     layout, word = schema.EXTERNAL_BUFFER_GROUP, "external buffer group"
@@ -302,19 +305,19 @@ def _read_external(model: Tables, tensors: Tables) -> dict[int, ExternalBuffer]:
         buffers.numbers(name).tolist() for name in ("id", "group", "offset", "length")
     )
     columns = (ids, [names[file] for file in files], offsets, lengths, buffers.strings("packing"))
-    found = {facts[0]: ExternalBuffer(*facts) for facts in zip(*columns, strict=True)}
+    by_id = {facts[0]: ExternalBuffer(*facts) for facts in zip(*columns, strict=True)}
     for row, number in enumerate(tensors.numbers("external_buffer").tolist()):
-        if number and number not in found:
+        if number and number not in by_id:
             raise CorruptModelError(f"{tensors.label(row)}: there is no external buffer {number}")
-    return found
+    return by_id
 
 
 def _check_indices(structure: Structure) -> None:
-    """Refuse a model in which a table names another by an index that is not there."""
+    """Check every index by which a table refers to another."""
     s, counts = structure, structure.tensor_bounds[1:] - structure.tensor_bounds[:-1]
     if not len(s.subgraphs):
         raise CorruptModelError("the model has no subgraph")
-    # A tensor without data names buffer 0 also where a model has no buffers at all.
+    # A tensor without data refers to buffer 0, even if the model has no buffers.
     _check_below(s.tensors, "buffer", max(len(s.buffers), 1))
     _check_below(s.operators, "opcode_index", len(s.operator_codes))
     _check_below(s.metadata, "buffer", len(s.buffers))
@@ -358,7 +361,7 @@ def _for_each(values: NDArray[Any], bounds: Positions) -> NDArray[Any]:
 
 
 def _check_below(tables: Tables, name: str, limit: int | Positions, lowest: int = 0) -> None:
-    """Refuse the first table whose number, an index, is not below a limit."""
+    """Check that a field's number, which is an index, is from `lowest` to below the limit."""
     if not len(tables):
         return
     values = tables.numbers(name)
@@ -367,22 +370,23 @@ def _check_below(tables: Tables, name: str, limit: int | Positions, lowest: int 
         row = int(bad.argmax())
         count = int(np.broadcast_to(limit, values.shape)[row])
         raise CorruptModelError(
-            f"{tables.label(row)}: '{name}' is {int(values[row])}, but there are {count}"
+            f"{tables.label(row)}: '{name}' is {int(values[row])}, expected at least {lowest} and "
+            f"less than {count}"
         )
 
 
 def _check_tensors(tables: Tables, fields: tuple[str, ...], counts: Positions, lowest: int) -> None:
-    """Refuse the first table with a vector that has the index of no tensor of its subgraph.
+    """Check that vectors of tensor indices have only tensors of their table's subgraph.
 
     Parameters
     ----------
     tables : Tables
     fields : tuple of str
-        The vectors.
+        The names of the vectors.
     counts : ndarray of int64, shape (N,)
         How many tensors the subgraph of each table has.
     lowest : int
-        -1 where that stands for no tensor.
+        The lowest index that is allowed: -1 where it means no tensor.
     """
     first, *others = (tables.vectors(name) for name in fields)
     vectors = first.followed_by(*others)
@@ -390,10 +394,10 @@ def _check_tensors(tables: Tables, fields: tuple[str, ...], counts: Positions, l
     limits = _for_each(np.concatenate([counts] * len(fields)), vectors.bounds)
     bad = (indices < lowest) | (indices >= limits)
     if np.count_nonzero(bad):
-        at = int(bad.argmax())
-        field, row = divmod(int(vectors.bounds.searchsorted(at, "right")) - 1, len(tables))
-        count = int(limits[at])
+        first_bad = int(bad.argmax())
+        field, row = divmod(int(vectors.bounds.searchsorted(first_bad, "right")) - 1, len(tables))
+        count = int(limits[first_bad])
         raise CorruptModelError(
-            f"{tables.label(row)}: '{fields[field]}' has tensor {int(indices[at])}, but the "
-            f"subgraph has {count} tensor{'' if count == 1 else 's'}"
+            f"{tables.label(row)}: '{fields[field]}' has tensor {int(indices[first_bad])}, but the "
+            f"subgraph has {count} {plural('tensor', count)}"
         )

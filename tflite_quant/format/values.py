@@ -3,17 +3,17 @@
 Most types are whole bytes that numpy has a dtype for: their values are a view of the buffer. The
 others are decoded:
 
-- INT4, UINT4 and INT2 are packed, two or four values a byte, the first in the lowest bits; the
+- INT4, UINT4 and INT2 are packed, two or four values to a byte, the first in the lowest bits; the
   last byte may be filled only in part.
 - BFLOAT16 is the upper half of a float32. FLOAT8_E5M2 is the upper half of a float16.
   FLOAT8_E4M3FN has four bits of exponent, three of mantissa, no infinities, and NaN where all of
-  these bits are set (Micikevicius et al., FP8 Formats for Deep Learning, arXiv 2209.05433). Their
-  values are given as float32, which holds each of them exactly.
-- STRING is a table of its own: the number of strings, the offset of each from the buffer's start
-  and of the end of the last, all int32, then the bytes (google-ai-edge/LiteRT,
+  these bits are set (Micikevicius et al., FP8 Formats for Deep Learning, arXiv 2209.05433). All
+  three are returned as float32, which holds their values exactly.
+- STRING has a form of its own: the number of strings, the offset of each from the start of the
+  buffer, and the offset of the end of the last, all int32; then the bytes (google-ai-edge/LiteRT,
   tflite/string_util.h).
 
-RESOURCE and VARIANT stand for things that exist only while a model runs.
+RESOURCE and VARIANT have values only while a model runs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CorruptModelError, UnsupportedError
+from ..errors import CorruptModelError, UnsupportedError, plural
 from .budget import MAX_ARRAY_RANK
 from .schema import TensorType
 
@@ -74,13 +74,13 @@ def dtype_of(type: TensorType) -> np.dtype[Any]:
     Returns
     -------
     numpy.dtype
-        Little-endian on every machine where the values are a view of the file; object for
-        strings, which are `bytes`.
+        Little-endian on every machine for values that are a view of the file; object for strings,
+        which are `bytes`.
 
     Raises
     ------
     UnsupportedError
-        A file holds no values of this type, or nobody here knows how they lie in it.
+        A file holds no values of this type, or this library does not know the type.
 
     Examples
     --------
@@ -95,11 +95,11 @@ def dtype_of(type: TensorType) -> np.dtype[Any]:
         return np.dtype(object)
     if type in (TensorType.RESOURCE, TensorType.VARIANT):
         raise UnsupportedError(f"a {type.name} has no values in a file")
-    raise UnsupportedError(f"values of type {type.name} cannot be read: the type is not known")
+    raise UnsupportedError(f"cannot read values of {type.name}, which this library does not know")
 
 
 def stored_dtype_of(type: TensorType) -> np.dtype[Any]:
-    """Return the dtype in which values lie in a buffer: packed bytes and strings are uint8.
+    """Return the dtype of a type's values in a buffer; packed values and strings are uint8.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def stored_dtype_of(type: TensorType) -> np.dtype[Any]:
 
 
 def is_packed(type: TensorType) -> bool:
-    """Tell whether a value takes less than a byte."""
+    """Return whether a value takes less than a byte."""
     return type in _DECODED and _DECODED[type][2] < 8
 
 
@@ -133,7 +133,7 @@ def stored_bytes(type: TensorType, shape: tuple[int, ...]) -> int | None:
     Returns
     -------
     int or None
-        None where type and shape do not tell: strings, resources, variants, unknown types; and for
+        None where type and shape do not say: strings, resources, variants, unknown types; and for
         shapes that no array has.
 
     Examples
@@ -149,7 +149,7 @@ def stored_bytes(type: TensorType, shape: tuple[int, ...]) -> int | None:
 
 
 def decode(stored: NDArray[Any], type: TensorType, count: int) -> NDArray[Any]:
-    """Return the values that stored ones stand for.
+    """Return the values of a tensor from those that its buffer stores.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def decode(stored: NDArray[Any], type: TensorType, count: int) -> NDArray[Any]:
     Returns
     -------
     ndarray of `dtype_of(type)`, shape (count,)
-        `stored` itself where nothing is to be decoded, else a new array. Read-only.
+        Read-only: `stored` itself if the type needs no decoding, else a new array.
 
     Examples
     --------
@@ -186,19 +186,20 @@ def decode(stored: NDArray[Any], type: TensorType, count: int) -> NDArray[Any]:
 
 
 _SPREAD = {4: ((4, 0x0F0F),), 2: ((12, 0x000F000F), (6, 0x03030303))}
-"""For values of so many bits, the shifts and masks that move those of a byte to bytes of their own.
+"""The shifts and masks that give each value in a byte a byte of its own, by the bits of a value.
 
-Two values of 4 bits: 0xHL becomes 0x0HHL, and masked 0x0H0L. Four of 2 bits: first halves, then
-quarters.
+For two values of 4 bits, 0xHL is shifted to 0x0HHL and masked to 0x0H0L. Four values of 2 bits are
+first parted in two halves, then in quarters.
 """
 
 _BLOCK = 1 << 17
 
 
 def _unpack(stored: NDArray[np.uint8], bits: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Spread the values in each byte over as many bytes, and extend their signs.
+    """Move each value to a byte of its own, and extend its sign.
 
-    In whole numbers of as many bytes, block by block, so that they stay in a processor's cache.
+    A stored byte becomes one wider integer, whose bytes are the values. The work goes block by
+    block, so that it stays in a processor's cache.
     """
     spread = np.empty(stored.size, f"<u{8 // bits}")
     for start in range(0, stored.size, _BLOCK):
@@ -216,11 +217,11 @@ def _unpack(stored: NDArray[np.uint8], bits: int, dtype: np.dtype[Any]) -> NDArr
 
 @lru_cache(maxsize=1)
 def _float8_e4m3fn() -> NDArray[np.float32]:
-    """Return the value of each of the 256 bytes."""
+    """Return the value of each of the 256 bytes as a FLOAT8_E4M3FN."""
     byte = np.arange(256)
     sign = np.where(byte < 128, 1.0, -1.0)
     exponent, mantissa = byte >> 3 & 15, (byte & 7) / 8
-    # Without the implied 1 where the exponent is at its lowest.
+    # The lowest exponent has no implied 1.
     value = np.where(exponent == 0, np.ldexp(mantissa, -6), np.ldexp(1 + mantissa, exponent - 7))
     value[byte & 127 == 127] = np.nan
     return np.copysign(value, sign).astype(np.float32)
@@ -239,12 +240,12 @@ def decode_strings(content: NDArray[np.uint8], count: int) -> NDArray[Any]:
     Returns
     -------
     ndarray of object, shape (count,)
-        Each is `bytes`. Read-only.
+        Read-only; each string is `bytes`.
 
     Raises
     ------
     CorruptModelError
-        There is another number of strings, or one lies outside the buffer.
+        The buffer has another number of strings, or a string lies outside it.
 
     Examples
     --------
@@ -255,19 +256,21 @@ def decode_strings(content: NDArray[np.uint8], count: int) -> NDArray[Any]:
     size = content.size
     if size == count == 0:
         return _objects([])
-    found = int(content[:4].view(_INT32)[0]) if size >= 4 else None
-    if found is None or found != count:
-        raise CorruptModelError(f"{found} strings in {size:_} bytes, expected {count}")
+    stored_count = int(content[:4].view(_INT32)[0]) if size >= 4 else 0
+    if size < 4 or stored_count != count:
+        strings = f"{stored_count} {plural('string', stored_count)}"
+        raise CorruptModelError(f"{strings} in {size:_} bytes, expected {count}")
     header = 4 * (count + 2)
     if header > size:
-        raise CorruptModelError(f"{count} strings need {header:_} bytes of offsets, not {size:_}")
+        raise CorruptModelError(f"the buffer has {size:_} bytes, but its offsets take {header:_}")
     offsets = content[4:header].view(_INT32)
     bad = (offsets < header) | (offsets > size)
     bad[1:] |= offsets[1:] < offsets[:-1]
     if np.count_nonzero(bad):
-        at = int(bad.argmax())
+        index = int(bad.argmax())
         raise CorruptModelError(
-            f"the offset of string {at} is {int(offsets[at])}, expected {header} to {size}, rising"
+            f"the offset of string {index} is {int(offsets[index])}, expected {header} to {size}, "
+            "in rising order"
         )
     text, ends = content.tobytes(), offsets.tolist()
     return _objects([text[start:end] for start, end in pairwise(ends)])

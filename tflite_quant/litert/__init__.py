@@ -1,5 +1,7 @@
 """The two tools that people know from TensorFlow, without TensorFlow.
 
-`interpreter` is LiteRT's `Interpreter` for looking at a model, and `analyzer` its Model Analyzer.
-Keys, types and text equal LiteRT's; the modules and docs/ say where they do not.
+`interpreter` inspects a model as LiteRT's `Interpreter` does, with the dictionaries that
+`tensor_details` makes; `analyzer` writes the report of TensorFlow's model analyzer; `lite` has both
+under TensorFlow's names. Keys, types and text equal LiteRT's; docs/interpreter.md and
+docs/analyzer.md list the exceptions.
 """

@@ -1,15 +1,15 @@
-"""The text that TensorFlow's `tf.lite.experimental.Analyzer.analyze()` prints, from the columns.
+"""Writes the text that TensorFlow's `tf.lite.experimental.Analyzer.analyze()` prints.
 
-The report goes through a model from the top: for each subgraph its operators, with the tensors
-that they read and write, then its tensors, with type, shape, and of constants the size and the
-first values; then the signatures; at last how many bytes of the file are weights. It is ASCII:
-every other byte of a name, and every control character but the line feed, is a dot.
+The report goes through a model from the top. For each subgraph it lists the operators, with the
+tensors that they read and write, then the tensors, with type and shape and, for constants, the size
+and the first values. Then come the signatures, and how many bytes of the file are weights. The text
+is ASCII: in a name, every other byte and every control character except the line feed is a dot.
 
 The format is LiteRT's (google-ai-edge/LiteRT, tflite/python/analyzer_wrapper/model_analyzer.cc),
-its oddities with it, since the point of such a text is to be the same text: values of INT8 and
-UINT8 are shown as characters, those of most other types as question marks, and constants whose
-bytes lie behind the FlatBuffer or in another file as if they were none. docs/analyzer.md lists
-these, and where this text differs: where that code crashes or refuses the file.
+with its oddities, since the text is meant to be identical. Values of INT8 and UINT8 are shown as
+characters, those of most other types as question marks, and constants whose bytes lie behind the
+FlatBuffer or in another file as if they were not constant. docs/analyzer.md lists these oddities,
+and where this text differs because that code crashes or refuses the file.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ __all__ = ["analyze", "report"]
 
 
 def analyze(source: Source) -> str:
-    """Describe a model as TensorFlow's model analyzer does.
+    """Return the report of TensorFlow's model analyzer on a model.
 
     Parameters
     ----------
     source : path, bytes-like, mmap, ndarray of uint8, or binary file object
-        As `open` takes it.
+        As for `open`.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def analyze(source: Source) -> str:
     Raises
     ------
     NotTFLiteError, CorruptModelError, OSError, TypeError
-        As `open`. Also where tables share names so much that a small file would give a huge text.
+        As `open`; `CorruptModelError` also if the text would take more than the file's budget.
 
     Examples
     --------
@@ -66,7 +66,7 @@ def analyze(source: Source) -> str:
 
 
 def report(model: Model) -> str:
-    """Describe an open model; see `analyze`.
+    """Return the report on an open model; see `analyze`.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def report(model: Model) -> str:
     Raises
     ------
     CorruptModelError
-        Tables share names so much that a small file would give a huge text.
+        The text would take more than the file's budget.
 
     Examples
     --------
@@ -101,10 +101,10 @@ def report(model: Model) -> str:
 
 
 _PRINTABLE = bytes(c if 32 <= c < 127 or c == 10 else ord(".") for c in range(256))
-"""What each byte is shown as."""
+"""The character that shows each byte."""
 
 _CHARACTER_COST = 4
-"""Bytes that a character takes while the text is put together."""
+"""The bytes that a character takes while the text is put together."""
 
 _SHOWN = 5
 _VALUES: dict[int, tuple[str, str]] = {
@@ -113,11 +113,11 @@ _VALUES: dict[int, tuple[str, str]] = {
     TensorType.FLOAT32: ("f", "%g"),
     **dict.fromkeys((TensorType.INT8, TensorType.UINT8, TensorType.STRING), ("B", "%c")),
 }
-"""How the values of those types are read and shown that are: a letter of module `struct`, and a
-format. Those of others are question marks, one for each byte."""
+"""The types whose values are shown: a letter of module `struct` and a format. For other types there
+is a pair of question marks for each byte."""
 _SHIFTS = np.zeros(256, np.int64)
 _SHIFTS[[TensorType.INT32, TensorType.UINT32, TensorType.FLOAT32]] = 2
-"""What to shift a size in bytes by for the number of values, by type, also a negative one."""
+"""How far to shift a size in bytes to get the number of values, by type; a type may be negative."""
 
 _TYPE_NAMES: dict[int, str] = {member: member.name for member in TensorType}
 
@@ -130,7 +130,7 @@ _BRANCHES = {
         ((", Cond: ", "cond_subgraph_index"), (", Body: ", "body_subgraph_index")),
     ),
 }
-"""The operators that run subgraphs: their options, and the fields of them that are shown."""
+"""The operators that run subgraphs: their options, and the fields that are shown."""
 
 _TITLES = ("", "shape:", "shape_signature:")
 
@@ -139,7 +139,7 @@ _BLOCK = 4096
 
 
 class _Report:
-    """Writes the report piece by piece, as characters that stand for one byte each.
+    """Writes the report piece by piece, in characters of one byte each.
 
     Attributes
     ----------
@@ -148,9 +148,9 @@ class _Report:
     branching : set of int
         The operator codes whose operators run subgraphs.
     data : Vectors
-        The bytes of each buffer. Only what lies in the FlatBuffer counts, as in the original.
+        The bytes of each buffer. Only bytes in the FlatBuffer count, as in the original.
     used : list of int
-        How many bytes the constants have of each subgraph that has been written.
+        The size of the constants of each subgraph that has been written, in bytes.
     """
 
     def __init__(self, model: Model) -> None:
@@ -168,7 +168,7 @@ class _Report:
         self.used: list[int] = []
 
     def pieces(self) -> Iterator[str]:
-        """Return the whole text."""
+        """Return the whole text, in pieces."""
         yield from self._summary()
         for index in range(len(self.structure.subgraphs)):
             yield from self._subgraph(index)
@@ -191,13 +191,13 @@ class _Report:
         yield " as output.\n\n"
 
     def _subgraph(self, index: int) -> Iterator[str]:
-        s, this = self.structure, slice(index, index + 1)
+        s, row = self.structure, slice(index, index + 1)
         rows = slice(*s.tensor_bounds[index : index + 2].tolist())
         labels = _labels(index, rows.stop - rows.start)
-        names = s.subgraphs.vectors("name", this)
+        names = s.subgraphs.vectors("name", row)
         name = f" {_characters(names, 0)}" if names.present[0] else ""
         inputs, outputs = (
-            ", ".join([labels[i] for i in s.subgraphs.vectors(end, this).lists()[0]])
+            ", ".join([labels[i] for i in s.subgraphs.vectors(end, row).lists()[0]])
             for end in ("inputs", "outputs")
         )
         types = s.tensors.numbers("type", rows)
@@ -209,7 +209,7 @@ class _Report:
         yield "\n"
 
     def _operators(self, index: int, labels: list[str], shown: list[str]) -> Iterator[str]:
-        """Return a line for each operator; `shown` are the tensors as inputs of operators."""
+        """Return a line for each operator; `shown` has the text of each tensor as an input."""
         operators = self.structure.operators
         rows = slice(*self.structure.operator_bounds[index : index + 2].tolist())
         columns = zip(
@@ -229,13 +229,13 @@ class _Report:
             )
 
     def _constants(self, rows: slice, types: NDArray[Any]) -> tuple[list[str], list[str]]:
-        """Show the first values of each constant, and what its line has of it; note its bytes.
+        """Return the first values of each constant, and the end of its line; count its bytes.
 
-        Both are empty for a tensor that is none.
+        Both are empty for a tensor that is not constant.
         """
         memory, buffers = self.file.memory, self.structure.tensors.numbers("buffer", rows)
         values, ends = [""] * buffers.size, [""] * buffers.size
-        # Buffer 0 is no constant's, and not there in a model without buffers.
+        # Buffer 0 means not constant, and does not exist in a model without buffers.
         constant = buffers.nonzero()[0]
         constant = constant[self.data.present[buffers[constant]]]
         buffers, types = buffers[constant], types[constant]
@@ -291,36 +291,36 @@ class _Report:
         yield "master/tensorflow/lite/schema/schema.fbs\n"
 
     def _zero_bytes(self) -> int:
-        """Add up the sizes of the buffers that are all zeros.
+        """Return the sum of the sizes of the buffers that are all zeros.
 
-        Of most others the first byte tells; those are read together. Bytes that buffers share are
-        looked at once, so that the time is in proportion to the file.
+        The first byte rules out most buffers; these bytes are read together. Bytes that buffers
+        share are read once, so that the time grows with the file only.
         """
         data, memory = self.data, self.file.memory
         filled = data.lengths.nonzero()[0]
         doubtful = filled[memory[data.starts[filled]] == 0]
         starts, sizes = data.starts[doubtful].tolist(), data.lengths[doubtful].tolist()
-        # What begins at the same place is the same vector, and so has the same size.
+        # Vectors that begin at the same position are the same vector, and so have the same size.
         distinct = dict(zip(starts, sizes, strict=True))
         zero = {start for start, size in distinct.items() if _is_zero(memory, start, size)}
         return sum([size for start, size in zip(starts, sizes, strict=True) if start in zero])
 
 
 def _is_zero(memory: NDArray[np.uint8], start: int, size: int) -> bool:
-    """Return whether bytes are all zero, reading not far past the first that is not."""
+    """Return whether bytes are all zero, reading block by block up to the first that is not."""
     end = start + size
-    blocks = (memory[at : min(at + _BLOCK, end)] for at in range(start, end, _BLOCK))
+    blocks = (memory[i : min(i + _BLOCK, end)] for i in range(start, end, _BLOCK))
     return not any(block.tobytes().strip(b"\0") for block in blocks)
 
 
 def _name(code: int) -> str:
-    """Return the name of a builtin operator; like the original, none for one it does not know."""
+    """Return the name of a builtin operator; empty for an unknown one, as in the original."""
     name = builtin_operator_name(code)
     return "" if name.startswith("BuiltinOperator(") else name
 
 
 def _branches(operator: Operator) -> str:
-    """Show which subgraphs an operator runs, if it has the options that say so."""
+    """Return the subgraphs that an operator runs as text, if it has the options that say so."""
     expected, fields = _BRANCHES[operator.name]
     if operator.options_name != expected:
         return ""
@@ -329,7 +329,7 @@ def _branches(operator: Operator) -> str:
 
 
 def _labels(subgraph: int, count: int) -> list[str]:
-    """Name all tensors of a subgraph; index -1, no tensor, is the last."""
+    """Return the labels of all tensors of a subgraph; the last, index -1, means no tensor."""
     prefix = f"T#{subgraph}_" if subgraph else "T#"
     return [*(f"{prefix}{index}" for index in range(count)), "T#-1"]
 
@@ -339,7 +339,7 @@ def _label(subgraph: int, tensor: int) -> str:
 
 
 def _with_integers(labels: list[str], types: NDArray[Any], values: list[str]) -> list[str]:
-    """Return the labels as operators' inputs have them: constants of INT32 with their values."""
+    """Return the labels of tensors as inputs: INT32 constants are followed by their values."""
     shown = labels.copy()
     for index in (types == TensorType.INT32).nonzero()[0].tolist():
         shown[index] += values[index]
@@ -347,7 +347,7 @@ def _with_integers(labels: list[str], types: NDArray[Any], values: list[str]) ->
 
 
 def _numbered(operators: Tables, field: str) -> str:
-    """Name the inputs or outputs of the first operator in words."""
+    """Return the inputs or outputs of the first operator in words."""
     (indices,) = operators.vectors(field, slice(1)).lists()
     return " and ".join([f"tensor #{index}" for index in indices])
 
@@ -355,7 +355,7 @@ def _numbered(operators: Tables, field: str) -> str:
 def _entries(
     title: str, tables: Tables, bounds: Positions, signature: int, subgraph: int
 ) -> Iterator[str]:
-    """Write the inputs, or outputs, of a signature."""
+    """Return the lines of the inputs or outputs of a signature."""
     yield f"- {title}: \n"
     rows = slice(*bounds[signature : signature + 2].tolist())
     names = tables.vectors("name", rows)
@@ -373,7 +373,7 @@ def _tensor_lines(
         _shapes(tensors, rows),
         types.tolist(),
         ends,
-        strict=False,  # there is one label more
+        strict=False,  # there is one more label than tensors
     )
     return "".join(
         [
@@ -384,13 +384,13 @@ def _tensor_lines(
 
 
 def _shapes(tensors: Tables, rows: slice) -> list[str]:
-    """Show the signature of each shape or, where there is none, the shape itself."""
+    """Return the shape signature of each tensor as text, or the shape if it has none."""
     signatures, shown = (tensors.vectors(n, rows) for n in ("shape_signature", "shape"))
     titles = np.where(signatures.present, 2, shown.present).tolist()
     shown = signatures.where(signatures.present, shown)
     numbers, bounds = shown.joined().tobytes(), (shown.bounds * 4).tolist()
     keys = [numbers[start:end] for start, end in pairwise(bounds)]
-    # Most models have few different ones. A list of integers looks in Python as it does here.
+    # Most models have few different ones. Python writes a list of integers as the original does.
     texts = {key: str(np.frombuffer(key, np.int32).tolist()) for key in set(keys)}
     return [
         f"{_TITLES[title]}{texts[key]}" if title else "shape:n/a"
@@ -399,20 +399,20 @@ def _shapes(tensors: Tables, rows: slice) -> list[str]:
 
 
 def _names(tensors: Tables, rows: slice) -> list[str]:
-    """Return each tensor's name, a character for a byte, in parentheses; nothing without one."""
+    """Return each tensor's name in parentheses, a character for each byte; empty if it has none."""
     names = tensors.vectors("name", rows)
     present = names.present.tolist()
-    return [f"({_characters(names, i)}) " if is_there else "" for i, is_there in enumerate(present)]
+    return [f"({_characters(names, i)}) " if has_name else "" for i, has_name in enumerate(present)]
 
 
 def _characters(strings: Vectors, index: int) -> str:
-    """Return the bytes of a string as a character each, whatever they encode."""
+    """Return a string with a character for each byte, whatever the bytes encode."""
     return str(strings.view(index).tobytes(), "latin-1")
 
 
 @lru_cache(maxsize=256)
 def _template(type: int, count: int) -> tuple[struct.Struct, str]:
-    """Return what reads the values of a type that are shown, and the format of all of them."""
+    """Return what reads the first values of a type, and the format that shows them."""
     letter, form = _VALUES.get(type, ("", "??"))
     shown = min(count, _SHOWN)
     more = ", ..." if count > _SHOWN else ""
@@ -421,7 +421,7 @@ def _template(type: int, count: int) -> tuple[struct.Struct, str]:
 
 
 def _with_signs(template: str, values: tuple[float, ...]) -> str:
-    """Show floats as C does, where NaN has a sign.
+    """Return floats as text as C does, where NaN has a sign.
 
     Examples
     --------
@@ -437,5 +437,5 @@ def _part(title: str, part: int, size: int) -> str:
 
 
 def _percent(part: int, size: int) -> float:
-    """Return the percentage in the float32 steps that the original takes; they show in rounding."""
+    """Return a percentage, computed in float32 as in the original, so that it rounds the same."""
     return float(np.float32(part) / np.float32(size) * np.float32(100))

@@ -1,9 +1,10 @@
-"""LiteRT's `Interpreter`, for looking only: a script changes its import and nothing else.
+"""LiteRT's `Interpreter` for inspecting models: a script only changes its import.
 
     from tflite_quant import Interpreter
 
-What it tells of a model is what `tf.lite.Interpreter` and `ai_edge_litert.interpreter.Interpreter`
-tell; where the two differ, and why, is in docs/interpreter.md. It does not run models.
+It does not run models. Apart from that, it returns what `tf.lite.Interpreter` and
+`ai_edge_litert.interpreter.Interpreter` return; docs/interpreter.md lists where it does not, and
+why.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from ..errors import UnsupportedError
 from ..format.schema import TensorType
 from ..format.source import Source
 from ..model.model import Model, Signature, open
+from ..model.subgraph import counted
 from ..model.tensor import Tensor
 
 __all__ = ["Interpreter", "SignatureRunner"]
@@ -34,15 +36,15 @@ class Interpreter:
     ----------
     model_path : path, optional
     model_content : bytes-like, optional
-        One of the two.
+        Exactly one of the two.
     **options
-        `num_threads` and all that begin with `experimental_` are accepted: they say how to run
-        the model, which this library does not.
+        `num_threads` and all that begin with `experimental_` are accepted and ignored: they say
+        how to run the model.
 
     Raises
     ------
     ValueError
-        Neither of the two is given, or both.
+        Both of the two are given, or neither.
     TypeError
         There is another option.
     NotTFLiteError, CorruptModelError, OSError
@@ -67,7 +69,7 @@ class Interpreter:
                 raise TypeError(f"Interpreter has no option {name!r}")
         given = [source for source in (model_path, model_content) if source is not None]
         if len(given) != 1:
-            raise ValueError("give model_path or model_content, one of the two")
+            raise ValueError(f"{len(given)} models are given, expected model_path or model_content")
         self._model = open(given[0])
 
     def __repr__(self) -> str:
@@ -75,18 +77,18 @@ class Interpreter:
 
     @property
     def model(self) -> Model:
-        """The model, which has more to tell."""
+        """The model, which says more than LiteRT's dictionaries."""
         return self._model
 
     def allocate_tensors(self) -> None:
-        """Do nothing: it is accepted since scripts call it first."""
+        """Do nothing; it is here because scripts call it first."""
 
     def num_subgraphs(self) -> int:
-        """Say how many subgraphs there are."""
+        """Return the number of subgraphs."""
         return len(self._model.subgraphs)
 
     def get_tensor_details(self, subgraph_index: int = 0) -> list[dict[str, Any]]:
-        """Give the details of all tensors of a subgraph.
+        """Return the details of all tensors of a subgraph.
 
         Parameters
         ----------
@@ -106,11 +108,11 @@ class Interpreter:
         return self._model.get_tensor_details(subgraph_index)
 
     def get_input_details(self) -> list[dict[str, Any]]:
-        """Give the details of the inputs of the first subgraph, in their order."""
+        """Return the details of the inputs of the first subgraph, in their order."""
         return self._some_details(self._model.inputs)
 
     def get_output_details(self) -> list[dict[str, Any]]:
-        """Give the details of the outputs of the first subgraph, in their order."""
+        """Return the details of the outputs of the first subgraph, in their order."""
         return self._some_details(self._model.outputs)
 
     def _some_details(self, tensors: tuple[Tensor, ...]) -> list[dict[str, Any]]:
@@ -118,22 +120,22 @@ class Interpreter:
         return [details[tensor.index] for tensor in tensors]
 
     def get_signature_list(self) -> dict[str, dict[str, list[str]]]:
-        """Give for each signature the names of its inputs and outputs, in alphabetical order."""
+        """Return the names of each signature's inputs and outputs, in alphabetical order."""
         return {
             signature.key: {
                 "inputs": sorted(signature.inputs),
                 "outputs": sorted(signature.outputs),
             }
-            for signature in sorted(self._model.signatures, key=lambda one: one.key)
+            for signature in sorted(self._model.signatures, key=lambda signature: signature.key)
         }
 
     def get_signature_runner(self, signature_key: str | None = None) -> SignatureRunner:
-        """Give a signature, whose inputs and outputs can be looked at.
+        """Return a signature, whose inputs and outputs can be inspected.
 
         Parameters
         ----------
         signature_key : str, optional
-            Not needed where the model has only one.
+            Not needed if the model has only one.
 
         Raises
         ------
@@ -148,7 +150,7 @@ class Interpreter:
         return SignatureRunner(self._model, signatures[signature_key])
 
     def get_tensor(self, tensor_index: SupportsIndex, subgraph_index: int = 0) -> NDArray[Any]:
-        """Give the values of a constant: a copy.
+        """Return a copy of the values of a constant.
 
         Parameters
         ----------
@@ -157,9 +159,8 @@ class Interpreter:
         Returns
         -------
         ndarray
-            The stored values, in the tensor's shape and the machine's byte order; of a sparse
-            tensor those that are stored. The bits of 8-bit floats are given as int8, as LiteRT
-            gives them.
+            The values in the tensor's shape and the machine's byte order; for a sparse tensor,
+            only those that are stored. 8-bit floats are returned as int8, as in LiteRT.
 
         Raises
         ------
@@ -182,33 +183,33 @@ class Interpreter:
     def _tensor(self, index: int, subgraph_index: int) -> Tensor:
         if not 0 <= subgraph_index < self.num_subgraphs():
             raise ValueError(
-                f"subgraph_index is {subgraph_index}; there are {self.num_subgraphs()} subgraphs"
+                f"subgraph_index is {subgraph_index}, expected 0 to {self.num_subgraphs() - 1}"
             )
         tensors = self._model.subgraphs[subgraph_index].tensors
         if not 0 <= index < len(tensors):
-            raise ValueError(f"tensor_index is {index}; there are {len(tensors)} tensors")
+            raise ValueError(f"no tensor {index}: the subgraph has {counted(tensors, 'tensor')}")
         return tensors[index]
 
     def invoke(self) -> NoReturn:
-        """Refuse: this library does not run models."""
+        """Raise `UnsupportedError`: this library does not run models."""
         _refuse("invoke")
 
     def set_tensor(self, tensor_index: int, value: object) -> NoReturn:
-        """Refuse: this library does not run models."""
+        """Raise `UnsupportedError`: this library does not run models."""
         _refuse("set_tensor")
 
     def resize_tensor_input(
         self, input_index: int, tensor_size: object, strict: bool = False
     ) -> NoReturn:
-        """Refuse: this library does not run models."""
+        """Raise `UnsupportedError`: this library does not run models."""
         _refuse("resize_tensor_input")
 
     def reset_all_variables(self) -> NoReturn:
-        """Refuse: this library does not run models."""
+        """Raise `UnsupportedError`: this library does not run models."""
         _refuse("reset_all_variables")
 
     def tensor(self, tensor_index: int) -> NoReturn:
-        """Refuse: this library does not run models."""
+        """Raise `UnsupportedError`: this library does not run models."""
         _refuse("tensor")
 
 
@@ -222,11 +223,11 @@ class SignatureRunner:
         return f"SignatureRunner({self._signature!r})"
 
     def get_input_details(self) -> dict[str, dict[str, Any]]:
-        """Give the details of each input, by its name in the signature."""
+        """Return the details of each input, by its name in the signature."""
         return self._details(self._signature.inputs)
 
     def get_output_details(self) -> dict[str, dict[str, Any]]:
-        """Give the details of each output, by its name in the signature."""
+        """Return the details of each output, by its name in the signature."""
         return self._details(self._signature.outputs)
 
     def _details(self, tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Any]]:
@@ -234,11 +235,11 @@ class SignatureRunner:
         return {name: details[tensors[name].index] for name in sorted(tensors)}
 
     def __call__(self, **inputs: object) -> NoReturn:
-        """Refuse: this library does not run models."""
+        """Raise `UnsupportedError`: this library does not run models."""
         _refuse("a signature")
 
 
 def _refuse(what: str) -> NoReturn:
     raise UnsupportedError(
-        f"{what} needs LiteRT's own interpreter: this library looks at models and does not run them"
+        f"{what} needs LiteRT's own interpreter: this library does not run models"
     )

@@ -16,7 +16,7 @@ __all__ = ["Interpreter", "experimental"]
 
 
 class experimental:  # noqa: N801  # TensorFlow's own name for it
-    """Stands where TensorFlow has its module `tf.lite.experimental`."""
+    """Takes the place of TensorFlow's module `tf.lite.experimental`."""
 
     class Analyzer:
         """Prints what is in a model."""
@@ -33,14 +33,14 @@ class experimental:  # noqa: N801  # TensorFlow's own name for it
             ----------
             model_path : path, optional
             model_content : bytes-like, optional
-                One of the two.
+                Exactly one of the two.
             gpu_compatibility : bool
-                Not looked at here: it needs the runtime's own delegate.
+                Not available here: it needs the runtime's own delegate.
 
             Raises
             ------
             ValueError
-                Neither of the two is given, or both.
+                Both of the two are given, or neither.
             UnsupportedError
                 `gpu_compatibility` is asked for.
             """
@@ -48,7 +48,9 @@ class experimental:  # noqa: N801  # TensorFlow's own name for it
                 raise UnsupportedError("gpu_compatibility needs TensorFlow's own analyzer")
             given = [source for source in (model_path, model_content) if source is not None]
             if len(given) != 1:
-                raise ValueError("give model_path or model_content, one of the two")
+                raise ValueError(
+                    f"{len(given)} models are given, expected model_path or model_content"
+                )
             title = "TFLite ModelAnalyzer" if model_path is None else str(model_path)
             print(f"=== {for_terminal(title)} ===\n")
             print(analyze(given[0]))

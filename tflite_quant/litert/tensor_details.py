@@ -1,7 +1,7 @@
-"""The dictionaries that LiteRT's `Interpreter.get_tensor_details()` gives, from the columns.
+"""Makes the dictionaries of LiteRT's `Interpreter.get_tensor_details()` from the columns.
 
 Keys, types and array dtypes are LiteRT's (google-ai-edge/LiteRT, tflite/python/interpreter.py and
-tflite/python/interpreter_wrapper/interpreter_wrapper.cc). The arrays are the caller's own to
+tflite/python/interpreter_wrapper/interpreter_wrapper.cc). The arrays are copies, which callers may
 change.
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["tensor_details"]
 
-# What LiteRT names the types: google-ai-edge/LiteRT, tflite/python/interpreter_wrapper/numpy.cc.
+# LiteRT's dtype for each type: google-ai-edge/LiteRT, tflite/python/interpreter_wrapper/numpy.cc.
 _TYPES: dict[int, type] = {
     TensorType.FLOAT32: np.float32,
     TensorType.FLOAT16: np.float16,
@@ -59,16 +59,16 @@ def tensor_details(structure: Structure, subgraph: Subgraph) -> list[dict[str, A
     ----------
     structure : Structure
     subgraph : Subgraph
-        Asked only for tensors that are quantized in a newer way, or sparse.
+        Used only for tensors that are blockwise or sparse.
 
     Returns
     -------
     list of dict
         For each tensor 'name', 'index', 'shape' and 'shape_signature' (int32 arrays), 'dtype' (a
         numpy scalar type; `numpy.void` where numpy has none), 'quantization' (scale and zero
-        point if there is one of each, else (0.0, 0)), 'quantization_parameters' ('scales',
-        float32 or, of blocks, as they are stored, 'zero_points', int32, 'quantized_dimension',
-        'block_size') and 'sparsity_parameters'.
+        point if there is one of each, else (0.0, 0)), 'quantization_parameters' ('scales' as
+        float32 or, if blockwise, as they are stored; 'zero_points' as int32;
+        'quantized_dimension'; 'block_size') and 'sparsity_parameters'.
     """
     tensors = structure.tensors
     rows = slice(*structure.tensor_bounds[subgraph.index : subgraph.index + 2].tolist())
@@ -109,7 +109,7 @@ def tensor_details(structure: Structure, subgraph: Subgraph) -> list[dict[str, A
         quantization = subgraph.tensors[index].quantization
         details[index]["quantization_parameters"] = _of_blocks(quantization)
     for index in tensors.references("sparsity")[rows].nonzero()[0].tolist():
-        # LiteRT reads how a tensor is stored where something is stored.
+        # LiteRT has the sparsity only of tensors that have a buffer.
         if subgraph.tensors[index].is_constant:
             sparsity = subgraph.tensors[index].sparsity
             details[index]["sparsity_parameters"] = _sparsity(sparsity)
@@ -117,17 +117,17 @@ def tensor_details(structure: Structure, subgraph: Subgraph) -> list[dict[str, A
 
 
 def _blockwise(structure: Structure, rows: slice) -> list[int]:
-    """Return the indices of the tensors that are quantized by blocks."""
+    """Return the indices of the blockwise tensors."""
     if structure.details is None:
         return []
-    places = structure.quantization_rows[rows]
-    kinds = np.where(places < 0, 0, structure.details.kinds[places])
+    table_rows = structure.quantization_rows[rows]
+    kinds = np.where(table_rows < 0, 0, structure.details.kinds[table_rows])
     indices: list[int] = (kinds == BLOCKWISE).nonzero()[0].tolist()
     return indices
 
 
 def _of_blocks(quantization: Quantization) -> dict[str, Any]:
-    """Return the parameters of blocks, whose scales LiteRT reads as float16 whatever they are."""
+    """Return blockwise parameters; LiteRT would read the scales as float16, whatever they are."""
     scales, zeros, axis, size = None, None, 0, 0
     if isinstance(quantization, Blockwise):
         scales, zeros = quantization.scales, quantization.zero_points
@@ -166,7 +166,7 @@ def _sparsity(sparsity: Sparsity | None) -> dict[str, Any]:
 
 
 def _signatures(structure: Structure, rows: slice, shapes: Vectors) -> Vectors:
-    """Return the shape signatures: LiteRT's are the shapes of constants, and where there are none.
+    """Return the shape signatures; in LiteRT, constants and tensors without one have their shape.
 
     Source: google-ai-edge/LiteRT, tflite/core/interpreter_builder.cc, ParseTensors.
     """
@@ -176,28 +176,28 @@ def _signatures(structure: Structure, rows: slice, shapes: Vectors) -> Vectors:
     return signatures.where((signatures.lengths != 0) & ~is_constant, shapes)
 
 
-def _parameters(structure: Structure, places: Positions) -> tuple[Vectors, Vectors, Positions]:
+def _parameters(structure: Structure, of_tensors: Positions) -> tuple[Vectors, Vectors, Positions]:
     """Return the scales, the zero points and the axis of each tensor.
 
-    Where there are no scales, LiteRT takes zero points and axis for absent, too. Its zero points
-    are int32: of a file's 64 bits it keeps the lower half.
+    If there are no scales, LiteRT ignores the zero points and the axis, too. Its zero points are
+    int32: it keeps the lower half of the file's 64 bits.
 
     Source: google-ai-edge/LiteRT, tflite/core/interpreter_builder.cc, ParseQuantization.
 
     Parameters
     ----------
     structure : Structure
-    places : ndarray of int64, shape (tensors,)
-        The row in `quantizations` of each tensor, rising, -1 for none.
+    of_tensors : ndarray of int64, shape (tensors,)
+        The row of each tensor in `quantizations`, in rising order; -1 for none.
     """
-    own, tables = places[places >= 0], structure.quantizations
-    rows = slice(int(own[0]), int(own[-1]) + 1) if own.size else slice(0, 0)
+    present, tables = of_tensors[of_tensors >= 0], structure.quantizations
+    rows = slice(int(present[0]), int(present[-1]) + 1) if present.size else slice(0, 0)
     is_used = tables.vectors("scale", rows).lengths != 0
     if structure.details is not None:
-        # Whose parameters are tensors has none of these.
+        # Schemes whose parameters are tensors do not use these.
         is_used &= ~np.isin(structure.details.kinds[rows], (BLOCKWISE, MULTI_AXIS))
-    # Of these tables, those that are used, and -1 for no table, which finds what is appended.
-    which = np.where(places < 0, -1, places - rows.start)
+    # The index of each tensor's table if it is used; else -1, which finds what is appended.
+    which = np.where(of_tensors < 0, -1, of_tensors - rows.start)
     which = np.where(np.append(is_used, False)[which], which, -1)
     scales, zeros = (tables.vectors(name, rows).each(which) for name in ("scale", "zero_point"))
     return scales, zeros, np.append(tables.numbers("quantized_dimension", rows), 0)[which]

@@ -1,5 +1,7 @@
-"""What users hold: a model, its subgraphs, tensors, operators and quantization schemes.
+"""What users hold: a model, its subgraphs, tensors, operators, buffers and quantization schemes.
 
-`open` makes a `Model`, and everything else is reached from it. The objects hold plain facts; only
-values are read from the file when they are asked for.
+`model` has `open` and the `Model` that it returns, which leads to the objects of `subgraph`,
+`tensor`, `operator` and `buffer`; `quantization` and `block_quantization` have the schemes. Their
+facts are plain attributes, made once (`once` does it safely for threads); only values are read
+from the file each time.
 """

@@ -1,8 +1,8 @@
 """The schemes that have a scale for each block of values, or for each index along several axes.
 
-Their scales and zero points are tensors of their own. Source: ai-edge-litert 2.3.0,
-schema_py_generated.py; what their fields mean: google-ai-edge/LiteRT,
-tflite/converter/schema/schema.fbs.
+Their scales and zero points are other tensors of the subgraph. The fields are those of
+ai-edge-litert 2.3.0, schema_py_generated.py; google-ai-edge/LiteRT,
+tflite/converter/schema/schema.fbs, says what they mean.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _Scheme = TypeVar("_Scheme")
 
 
 def spread(values: NDArray[np.generic]) -> str:
-    """Show many numbers as one, or as a range, with the fewest digits that read back."""
+    """Return many numbers as text: a range, or the one number that they all are."""
     if not values.size:
         return "none"
     low, high = values.min(), values.max()
@@ -28,9 +28,9 @@ def spread(values: NDArray[np.generic]) -> str:
 
 
 def require_integers(values: NDArray[Any]) -> None:
-    """Refuse values that have scales but are no integers."""
+    """Check that values with scales are integers."""
     if values.dtype.kind not in "iu":
-        raise QuantizationError(f"this tensor has scales, but its values are {values.dtype.name}")
+        raise QuantizationError(f"a tensor with scales is {values.dtype.name}, expected integers")
 
 
 def _is(self: object, other: object) -> bool:
@@ -42,7 +42,7 @@ def _is_not(self: object, other: object) -> bool:
 
 
 def by_identity(cls: type[_Scheme]) -> type[_Scheme]:
-    """Let a tuple be equal to itself only: arrays in it have no single truth to compare by."""
+    """Make a tuple equal only to itself, since the arrays in it do not compare to one boolean."""
     for name, method in (("__eq__", _is), ("__ne__", _is_not), ("__hash__", object.__hash__)):
         setattr(cls, name, method)
     return cls
@@ -52,23 +52,24 @@ def by_identity(cls: type[_Scheme]) -> type[_Scheme]:
 class Blockwise(NamedTuple):
     """One scale for each block of consecutive values along an axis.
 
-    Scales and zero points are other tensors of the subgraph. Their shape tells which axis the
-    blocks lie along: a weight of shape (out, in) in blocks of 32 has scales of shape
-    (out, in / 32).
+    Scales and zero points are other tensors of the subgraph. Their shape shows along which axis the
+    blocks lie: a weight of shape (out, in) in blocks of 32 has scales of shape (out, in / 32).
 
     Attributes
     ----------
     scales : ndarray of floats, or None
-        In the shape of their tensor; None if it has no numbers that can be read.
+        In the shape of their tensor; None if its numbers cannot be read.
     zero_points : ndarray of integers, or None
-        In the shape of their tensor; None where every zero point is 0, or as for the scales.
+        In the shape of their tensor; None if every zero point is 0, or if they cannot be read.
     block_size : int
     block_shape : tuple of int
-        The length of a block along every axis, where the file says it; else empty.
+        The length of a block along every axis, if the file has it; else empty.
     scales_tensor, zero_points_tensor : int
-        Indices in the subgraph; -1 where every zero point is 0.
+        Indices of the tensors in the subgraph; -1 if every zero point is 0.
     quantized_dimension : int
-        What the file says; converters write 0 whatever axis the blocks lie along.
+        What the file says; converters write 0 along whatever axis the blocks lie.
+    min, max : ndarray of float32, or None
+        The ranges that the converter recorded, if the file has them.
     """
 
     scales: NDArray[Any] | None
@@ -88,7 +89,7 @@ class Blockwise(NamedTuple):
 
     @property
     def axis(self) -> None:
-        """None: the shape of the scales tells which values share one."""
+        """None: the shape of the scales shows which values share one."""
 
     def __repr__(self) -> str:
         return f"Blockwise(blocks of {self.block_shape or self.block_size}, {_tensors(self)})"
@@ -99,14 +100,14 @@ class Blockwise(NamedTuple):
         Returns
         -------
         scales : ndarray of floats
-            With as many axes as the tensor, each as long as the tensor's or a fraction of it.
+            They have as many axes as the tensor; the length of each divides the tensor's.
         zero_points : ndarray of integers
-            Of the same shape, or a single one.
+            They have the same shape, or there is only one.
 
         Raises
         ------
         QuantizationError
-            The shapes of tensor and scales do not tell the axis, or do not fit the block size.
+            The shapes of tensor and scales do not fit each other or the block size.
 
         Examples
         --------
@@ -120,8 +121,8 @@ class Blockwise(NamedTuple):
         if blocks and expected == (blocks if self.block_shape else lengths):
             return scales, zero_points
         raise QuantizationError(
-            f"blocks of {self.block_shape or self.block_size} do not take shape {shape} to "
-            f"scales of shape {scales.shape}"
+            f"scales have shape {scales.shape}, which does not fit shape {shape} in blocks of "
+            f"{self.block_shape or self.block_size}"
         )
 
     def dequantize(
@@ -144,9 +145,11 @@ class MultiAxis(NamedTuple):
     axes : tuple of int
         The quantized dimensions.
     block_size : int
-        The length of a block; 0 for one scale an index.
+        The length of a block; 0 if each index has its own scale.
     quantized_dimension : int
-        What the file says beside the axes.
+        What the file says in addition to the axes.
+    min, max : ndarray of float32, or None
+        The ranges that the converter recorded, if the file has them.
     """
 
     scales: NDArray[Any] | None
@@ -166,7 +169,7 @@ class MultiAxis(NamedTuple):
 
     @property
     def axis(self) -> None:
-        """None: the shape of the scales tells which values share one."""
+        """None: the shape of the scales shows which values share one."""
 
     def __repr__(self) -> str:
         blocks = f", blocks of {self.block_size}" if self.block_size else ""
@@ -175,13 +178,13 @@ class MultiAxis(NamedTuple):
     def parameters(self, shape: tuple[int, ...]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return scales and zero points for a tensor of this shape, as in `Blockwise`.
 
-        Their tensors have an axis for each quantized dimension, in the order of `axes`, or one
-        for every axis of the tensor.
+        The tensors that hold them have an axis for each quantized dimension, in the order of
+        `axes`, or an axis for each axis of the tensor.
 
         Raises
         ------
         QuantizationError
-            The shapes of tensor and scales do not fit each other, axes and block size.
+            The shapes of tensor and scales do not fit each other, the axes or the block size.
 
         Examples
         --------
@@ -190,7 +193,7 @@ class MultiAxis(NamedTuple):
         (2, 1, 3)
         """
         scales, zero_points = _checked(self)
-        found = scales.shape
+        stored_shape = scales.shape
         axes_are_good = len(set(self.axes)) == len(self.axes) > 0 and all(
             0 <= axis < len(shape) for axis in self.axes
         )
@@ -202,9 +205,10 @@ class MultiAxis(NamedTuple):
             expected = [self.block_size] if self.block_size > 1 else []
             if blocks and lengths == expected and not others:
                 return scales, zero_points
-        of = f" in blocks of {self.block_size}" if self.block_size else ""
+        blocks_of = f" in blocks of {self.block_size}" if self.block_size else ""
         raise QuantizationError(
-            f"axes {self.axes}{of} do not take shape {shape} to scales of shape {found}"
+            f"scales have shape {stored_shape}, which does not fit axes {self.axes} of shape "
+            f"{shape}{blocks_of}"
         )
 
     def dequantize(
@@ -216,7 +220,7 @@ class MultiAxis(NamedTuple):
         return dequantize_blockwise(values, scales, zero_points, out)
 
     def _spread_out(self, values: NDArray[Any], rank: int) -> NDArray[Any]:
-        """Put parameters that have an axis for each of `axes` where those are in the tensor."""
+        """Return parameters with every axis of the tensor, if they have only those of `axes`."""
         if values.ndim == rank or values.ndim != len(self.axes):
             return values
         order = sorted(range(len(self.axes)), key=self.axes.__getitem__)
@@ -225,25 +229,23 @@ class MultiAxis(NamedTuple):
 
 
 def _checked(scheme: Blockwise | MultiAxis) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return scales and zero points, which may be nothing but what their tensors hold."""
+    """Return scales and zero points; check that they are numbers and fit each other."""
     scales, zeros = scheme.scales, scheme.zero_points
     if scales is None or (zeros is None and scheme.zero_points_tensor >= 0):
-        raise QuantizationError(
-            "the tensors of scales or zero points have no values that are numbers"
-        )
+        raise QuantizationError("the tensor of scales or zero points has no numbers")
     if zeros is None:
         zeros = np.zeros((), np.int64)
     if scales.dtype.kind != "f" or zeros.dtype.kind not in "iu":
         raise QuantizationError(
-            f"scales are {scales.dtype.name}, zero points are {zeros.dtype.name}"
+            f"scales are {scales.dtype.name}, zero points {zeros.dtype.name}, expected float, int"
         )
     if zeros.size != 1 and zeros.shape != scales.shape:
-        raise QuantizationError(f"scales have shape {scales.shape}, zero points {zeros.shape}")
+        raise QuantizationError(f"zero points have shape {zeros.shape}, expected {scales.shape}")
     return scales, zeros
 
 
 def _ratios(shape: tuple[int, ...], scales: tuple[int, ...]) -> tuple[int, ...]:
-    """Divide a shape by that of the scales, axis by axis; () if that cannot be done."""
+    """Return a shape divided by that of the scales, axis by axis; () if they do not divide it."""
     if len(shape) != len(scales) or any(
         count < 1 or size % count for size, count in zip(shape, scales, strict=True)
     ):
@@ -252,7 +254,7 @@ def _ratios(shape: tuple[int, ...], scales: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _tensors(scheme: Blockwise | MultiAxis) -> str:
-    """Show the scales and zero points, which are tensors of their own."""
+    """Return scales and zero points as text."""
     if scheme.scales is None:
         return f"scales in tensor {scheme.scales_tensor}, which cannot be read"
     scales = f"{scheme.scales.shape} scales {spread(scheme.scales)}"

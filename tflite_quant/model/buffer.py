@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import plural
 from ..format.flatbuffer import File
 
 
@@ -15,9 +16,9 @@ class Buffer:
     ----------
     index : int
     offset : int
-        Where in the file the bytes begin; 0 if there are none.
+        Where the bytes begin in the file; 0 if there are none.
     nbytes : int
-        How many there are.
+        The number of bytes.
     """
 
     __slots__ = ("_file", "index", "nbytes", "offset")
@@ -34,7 +35,7 @@ class Buffer:
         return hash((self.index, self._file))
 
     def __repr__(self) -> str:
-        return f"Buffer({self.index}, {self.nbytes} bytes at {self.offset})"
+        return f"Buffer({self.index}, {self.nbytes} {plural('byte', self.nbytes)} at {self.offset})"
 
     @property
     def data(self) -> NDArray[np.uint8]:

@@ -1,11 +1,11 @@
 """A model with its subgraphs, signatures and metadata, and `open`, which reads one.
 
-Nothing changes after `open`, so threads may share a model. After `close`, arrays that were handed
-out stay valid, as do the facts of objects; asking for values, or for objects that have not been
-made yet, raises `ValueError`.
+Nothing changes after `open`, so threads may share a model. After `close`, arrays that were returned
+before stay valid, and objects keep their attributes. Asking for values, or for objects that have
+not been made yet, raises `ValueError`.
 
-Objects refer to what is below them, never up: a model that nobody holds any more is gone, and its
-file with it, without the garbage collector.
+Objects refer to what is below them, never up. So a model is freed, and its file with it, when the
+last reference to it goes, without the garbage collector.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import TFLiteError
+from ..errors import TFLiteError, plural
 from ..format.flatbuffer import File, Positions, Tables
 from ..format.schema import IDENTIFIER
 from ..format.source import Source, load, require_identifier
@@ -37,19 +37,19 @@ if TYPE_CHECKING:
 def open(source: Source) -> Model:
     """Open a TensorFlow Lite model for reading.
 
-    The structure of every subgraph is read and checked at once; weights are read when asked for.
+    The structure of every subgraph is read and checked now; weights are read when asked for.
 
     Parameters
     ----------
     source : path, bytes-like, mmap, ndarray of uint8, or binary file object
-        A path is memory-mapped (a file below a mebibyte is read). Bytes in memory are not copied:
-        do not change them while the model is in use. A file object is read from where it stands
-        to its end.
+        The file at a path is memory-mapped, or read if it has at most a mebibyte. Bytes in memory
+        are not copied: do not change them while the model is in use. A file object is read from
+        its current position to its end.
 
     Returns
     -------
     Model
-        Also a context manager, which closes it.
+        It is also a context manager, which closes it at the end.
 
     Raises
     ------
@@ -76,12 +76,12 @@ def open(source: Source) -> Model:
     try:
         raise structure
     finally:
-        # An error that is held by the frame that it was raised in is a reference cycle.
+        # An error and the frame in which it was raised would form a reference cycle.
         del structure
 
 
 def _read(source: Source, name: str | None) -> Structure | TFLiteError:
-    """Read a model's tables; or return an error that holds nothing of the file, however long."""
+    """Return a model's tables, or an error, whose traceback then does not keep the file alive."""
     folder = None if name is None else os.path.dirname(os.path.abspath(name))
     memory = load(source)
     try:
@@ -97,7 +97,7 @@ class Model:
     Attributes
     ----------
     name : str or None
-        The path that the model was opened from.
+        The path from which the model was opened; None if from memory or a file object.
     version : int
         The version of the schema; 3 for all models in use.
     description : str
@@ -129,7 +129,7 @@ class Model:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file; the system's file closes when no array holds it any more."""
+        """Release the file; the system closes it when no array is a view of it any more."""
         if self._structure is not None:
             self._structure.file.close()
             self._structure = None
@@ -177,8 +177,8 @@ class Model:
     def buffers(self) -> tuple[Buffer, ...]:
         """All buffers; tensors and metadata of all subgraphs refer to them by index."""
         structure = self.structure
-        places = zip(structure.buffer_starts.tolist(), structure.buffer_sizes.tolist(), strict=True)
-        buffers = [Buffer(index, *place, structure.file) for index, place in enumerate(places)]
+        spans = zip(structure.buffer_starts.tolist(), structure.buffer_sizes.tolist(), strict=True)
+        buffers = [Buffer(index, *span, structure.file) for index, span in enumerate(spans)]
         return tuple(buffers[:-1])
 
     @cached_property
@@ -207,7 +207,7 @@ class Model:
         )
 
     def summary(self) -> Summary:
-        """Say what kind of model this is: its scheme, its types, its operators left in float.
+        """Return how the model is quantized: its scheme, types, and operators left in float.
 
         Examples
         --------
@@ -225,7 +225,7 @@ class Model:
         return self.subgraphs[0][key]
 
     def get_tensor_details(self, subgraph_index: int = 0) -> list[dict[str, Any]]:
-        """Return what LiteRT's `Interpreter.get_tensor_details()` gives for a subgraph.
+        """Return what LiteRT's `Interpreter.get_tensor_details()` returns for a subgraph.
 
         Parameters
         ----------
@@ -252,12 +252,12 @@ class Model:
 
         count = len(self.subgraphs)
         if not 0 <= subgraph_index < count:
-            raise ValueError(f"subgraph_index is {subgraph_index}; there are {count} subgraphs")
+            raise ValueError(f"subgraph_index is {subgraph_index}, expected 0 to {count - 1}")
         return tensor_details(self.structure, self.subgraphs[subgraph_index])
 
 
 def _entries(tables: Tables, bounds: Positions) -> list[list[tuple[str, int]]]:
-    """Return the names and tensor indices of each signature's inputs, or outputs."""
+    """Return the names and tensor indices of each signature's inputs or outputs."""
     names, indices = tables.strings("name"), tables.numbers("tensor_index").tolist()
     entries = list(zip(names, indices, strict=True))
     return [entries[start:end] for start, end in pairwise(bounds.tolist())]
@@ -281,7 +281,7 @@ class Metadata(NamedTuple):
     buffer: Buffer
 
     def __repr__(self) -> str:
-        return f"Metadata({self.name!r}, {self.buffer.nbytes} bytes)"
+        return f"Metadata({self.name!r}, {(n := self.buffer.nbytes)} {plural('byte', n)})"
 
     @property
     def data(self) -> NDArray[np.uint8]:
@@ -298,7 +298,7 @@ class Signature(NamedTuple):
         The signature's name.
     subgraph : Subgraph
     inputs, outputs : mapping of str to Tensor
-        The tensors by their names in the signature, which need not be their own.
+        The tensors by their names in the signature, which may differ from their own.
     """
 
     key: str

@@ -1,4 +1,4 @@
-"""Attributes that are made when they are first asked for, once for all threads."""
+"""Attributes that are computed when they are first read, once for all threads."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
 else:
 
     class cached_property(functools.cached_property):  # noqa: N801
-        """One whose first value is the one that every thread gets.
+        """A cached property whose first value is the one that every thread gets.
 
-        Since Python 3.12 `functools.cached_property` has no lock: threads that ask at the same time
-        get objects of their own, which are not the same tensors.
+        Since Python 3.12 `functools.cached_property` has no lock: threads that read it at the same
+        time would get different objects, such as different tensors.
         """
 
         def __get__(self, instance: Any, owner: Any = None) -> Any:
-            """Return the value; make it if it is not there."""
+            """Return the value; compute it if it is not there."""
             if instance is None:
                 return self
             values = instance.__dict__

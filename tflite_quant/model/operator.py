@@ -1,4 +1,4 @@
-"""An operator: what it computes, on which tensors, and what it was told beside them."""
+"""An operator: what it computes, on which tensors, and with which options."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ class Operator:
     code : int
         The number of the builtin operator.
     name : str
-        The name of the builtin operator, such as CONV_2D; CUSTOM for all others.
+        The name of the builtin operator, such as CONV_2D; CUSTOM for a custom operator.
     custom_name : str or None
         The name of a custom operator; None for a builtin one.
     version : int
         The version of the operator.
     inputs : tuple of Tensor or None
-        The tensors it reads; None where it leaves out an optional one.
+        The tensors that it reads; None where an optional one is left out.
     outputs : tuple of Tensor or None
-        The tensors it writes.
+        The tensors that it writes.
     intermediates : tuple of Tensor or None
-        Tensors that carry the parameters of what it computes inside, as in an LSTM.
+        Tensors with the quantization parameters of its internal results, as in an LSTM.
     """
 
     def __init__(
@@ -59,8 +59,8 @@ class Operator:
         outputs: tuple[Tensor | None, ...],
         intermediates: tuple[Tensor | None, ...],
     ) -> None:
-        # A subgraph holds its operators: if they held it too, only the garbage collector would
-        # let go of the file.
+        # A subgraph refers to its operators. If they referred to it, too, only the garbage
+        # collector would release the file.
         self._subgraph, self._shared = weakref.ref(subgraph), shared
         self._subgraph_again = partial(type(subgraph), shared.structure, subgraph.index)
         self.subgraph_index, self.index = subgraph.index, index
@@ -85,19 +85,19 @@ class Operator:
 
     @property
     def options(self) -> Mapping[str, object]:
-        """What the operator was told beside its tensors, by the names of the schema's fields.
+        """The operator's builtin options, by the names of the schema's fields.
 
-        A read-only mapping to plain values: numbers (enumerations too), strings, tuples of
+        A read-only mapping to plain values: numbers (also for enumerations), strings, tuples of
         numbers, `bytes`. It is empty for an operator without builtin options, and for options
         that are newer than this library; `options_name` has their name or number.
 
         Raises
         ------
         CorruptModelError
-            The options run past the end of the file, or are shared by so many operators that they
+            The options run past the end of the file, or so many operators share them that they
             would take more than the file's budget.
         ValueError
-            The model is closed, and no options have been asked for before.
+            The model is closed, and no options of this subgraph were read before.
         """
         options = self._builtin_options
         return _NO_OPTIONS if options is None else options.values
@@ -119,26 +119,26 @@ class Operator:
     def custom_data(self) -> NDArray[np.uint8]:
         """The bytes of a custom operator's options; empty if it has none. A read-only view."""
         tables, file = self._shared.structure.operators, self._shared.structure.file
-        this = slice(row := self._shared.rows.start + self.index, row + 1)
+        rows = slice(row := self._shared.rows.start + self.index, row + 1)
         names = ("large_custom_options_offset", "large_custom_options_size")
-        offset, size = (int(tables.numbers(name, this)[0]) for name in names)
+        offset, size = (int(tables.numbers(name, rows)[0]) for name in names)
         if offset <= 1:
-            return tables.vectors("custom_options", this).view(0)
+            return tables.vectors("custom_options", rows).view(0)
         if offset > file.size or size > file.size - offset:
             raise CorruptModelError(
-                f"{tables.label(row)}: its {size:_} bytes of custom options run past the end of "
-                f"the file (offset {offset:_} of {file.size:_})"
+                f"{tables.label(row)}: custom options run past the end of the file with a size of "
+                f"{size:_} (offset {offset:_} of {file.size:_})"
             )
         return file.view(offset, size, np.dtype(np.uint8))
 
     @property
     def custom_options(self) -> dict[str, object] | None:
-        """The custom options, where they are a FlexBuffer map; else None.
+        """The custom options, if they are a FlexBuffer map; else None.
 
         Raises
         ------
         CorruptModelError
-            They look like a FlexBuffer map, and are none. `custom_data` has the bytes.
+            They look like a FlexBuffer map, but are not one. `custom_data` has the bytes.
         """
         shared, fresh = self._shared, Budget(self._shared.structure.file.size)
         options = self.read_custom_options(fresh if self.index in shared.paid else shared.budget)
@@ -146,22 +146,22 @@ class Operator:
         return options
 
     def read_custom_options(self, budget: Budget) -> dict[str, object] | None:
-        """Read `custom_options` as part of a larger question, whose budget is charged."""
+        """Read `custom_options` for a larger question, whose budget is charged."""
         label = f"subgraph {self.subgraph_index}, operator {self.index}"
         return read_map(self.custom_data.tobytes(), label, budget)
 
 
 class _OptionsOfAll:
-    """The options of all operators of a subgraph, which are read together, when first asked for."""
+    """The options of all operators of a subgraph, read together when the first are asked for."""
 
     def __init__(self, structure: Structure, rows: slice) -> None:
         self.structure, self.rows = structure, rows
-        # Custom options are read anew each time, and charged the first time.
+        # Custom options are read anew each time. They are charged here only the first time.
         self.budget, self.paid = Budget(structure.file.size), set[int]()
 
     @cached_property
     def options(self) -> list[Options | CorruptModelError | None]:
-        """The options of each operator, or why they cannot be read."""
+        """The options of each operator, or the error that says why they cannot be read."""
         return options_of(self.structure.operators, self.structure.file.afresh(), self.rows)
 
 
@@ -174,7 +174,7 @@ def make_operators(structure: Structure, subgraph: Subgraph) -> tuple[Operator, 
         The model is closed.
     """
     rows = slice(*structure.operator_bounds[subgraph.index : subgraph.index + 2].tolist())
-    # The index -1, which stands for no tensor, finds the None at the end.
+    # The index -1 means no tensor, and finds the None at the end.
     tensors = (*subgraph.tensors, None)
     operands = [
         [tuple([tensors[index] for index in indices]) for indices in vectors.lists()]

@@ -1,7 +1,7 @@
-"""The schemes by which integers stand for real numbers.
+"""The quantization schemes, each of which computes the real values of integers.
 
 All of them are affine, `real = (q - zero_point) * scale`; they differ in how many scales there
-are, and in which of a tensor's values share one. Source: google-ai-edge/LiteRT,
+are, and in which values of a tensor share a scale. Source: google-ai-edge/LiteRT,
 tflite/converter/schema/schema.fbs, table QuantizationParameters.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arithmetic import affine
-from ..errors import QuantizationError, UnsupportedError
+from ..errors import QuantizationError, UnsupportedError, plural
 from .block_quantization import Blockwise, MultiAxis, by_identity, require_integers, spread
 
 Floats = NDArray[np.float32]
@@ -22,17 +22,17 @@ Integers = NDArray[np.int64]
 _NO_SCALES, _NO_ZERO_POINTS = np.empty(0, np.float32), np.empty(0, np.int64)
 
 
-def _is_same(one: NDArray[np.generic], other: NDArray[np.generic]) -> bool:
-    return one.shape == other.shape and bool((one == other).all())
+def _is_same(left: NDArray[np.generic], right: NDArray[np.generic]) -> bool:
+    return left.shape == right.shape and bool((left == right).all())
 
 
 class NotQuantized(NamedTuple):
-    """The values are what they are; the file may still hold the range they were seen in.
+    """No quantization: the values are not scaled, though the file may have their range.
 
     Attributes
     ----------
     min, max : ndarray of float32, or None
-        The range that the converter recorded, where the file has it.
+        The range that the converter recorded, if the file has it.
     """
 
     min: Floats | None = None
@@ -55,7 +55,7 @@ class NotQuantized(NamedTuple):
 
     @property
     def axis(self) -> None:
-        """None."""
+        """None: there are no scales."""
 
     def dequantize(
         self, values: NDArray[Any], out: NDArray[np.float32] | None = None
@@ -65,7 +65,7 @@ class NotQuantized(NamedTuple):
         Raises
         ------
         QuantizationError
-            The values are others.
+            The values are not such floats.
         """
         if values.dtype.kind == "f" and values.dtype.itemsize <= 4:
             return affine.to_float32(values, out)
@@ -92,12 +92,12 @@ class PerTensor(NamedTuple):
     Attributes
     ----------
     scale : float
-        A float32's exact value.
+        The exact value of a float32.
     zero_point : int
     quantized_dimension : int
-        What the file says, though it has no meaning for one scale; it may be past the rank.
+        What the file says, though it has no meaning for one scale; it may be out of range.
     min, max : ndarray of float32, or None
-        The range that the converter recorded, where the file has it.
+        The range that the converter recorded, if the file has it.
 
     Examples
     --------
@@ -153,18 +153,19 @@ class PerTensor(NamedTuple):
 
 
 class PerAxis(NamedTuple):
-    """One scale for each slice of the tensor along one axis.
+    """One scale for each index along one axis of the tensor.
 
-    The counts are what the file says: `dequantize` refuses those that do not fit.
+    The scales and zero points are those of the file; `dequantize` refuses them if their numbers do
+    not fit.
 
     Attributes
     ----------
     scales : ndarray of float32, shape (n,)
-    zero_points : ndarray of int64, shape (n,), or (1,) for one that all slices share
+    zero_points : ndarray of int64, shape (n,), or (1,) if all indices share one
     axis : int
         The quantized dimension.
     min, max : ndarray of float32, or None
-        The ranges that the converter recorded, where the file has them.
+        The ranges that the converter recorded, if the file has them.
 
     Examples
     --------
@@ -197,8 +198,8 @@ class PerAxis(NamedTuple):
     def __repr__(self) -> str:
         zeros = "zero_point" if self.zero_points.size else "zero_points"
         return (
-            f"PerAxis(axis={self.axis}, {self.scales.size} scales {spread(self.scales)}, "
-            f"{zeros} {spread(self.zero_points)})"
+            f"PerAxis(axis={self.axis}, {(n := self.scales.size)} {plural('scale', n)} "
+            f"{spread(self.scales)}, {zeros} {spread(self.zero_points)})"
         )
 
     def __eq__(self, other: object) -> bool:
@@ -218,14 +219,14 @@ class PerAxis(NamedTuple):
 
 @by_identity
 class Custom(NamedTuple):
-    """Parameters in a form that only whoever wrote the file knows.
+    """Parameters in a form that only the author of the file knows.
 
     Attributes
     ----------
     content : ndarray of uint8, shape (n,)
         The bytes: a read-only view of the file.
     scales, zero_points, axis, min, max
-        As in `PerAxis`; such a file is not meant to have them, and no arithmetic uses them.
+        As in `PerAxis`; files are not meant to have them here, and no arithmetic uses them.
     """
 
     content: NDArray[np.uint8]
@@ -241,11 +242,11 @@ class Custom(NamedTuple):
         return "custom"
 
     def dequantize(self, values: NDArray[Any], out: NDArray[np.float32] | None = None) -> NoReturn:
-        """Refuse: only the author of the file knows what the parameters mean."""
-        raise UnsupportedError("custom quantization cannot be applied: only its author knows how")
+        """Raise `UnsupportedError`: only the author of the file knows what the parameters mean."""
+        raise UnsupportedError("this library does not know how to apply custom quantization")
 
     def __repr__(self) -> str:
-        return f"Custom({self.content.size} bytes)"
+        return f"Custom({(n := self.content.size)} {plural('byte', n)})"
 
 
 @by_identity
@@ -257,9 +258,9 @@ class UnknownScheme(NamedTuple):
     details_type : int
         The number of the member of the schema's union QuantizationDetails.
     name : str
-        The member's name, or its number again.
+        The name of the member, or its number if it is newer than this library.
     scales, zero_points, axis, min, max
-        As in `PerAxis`; such a file is not meant to have them, and no arithmetic uses them.
+        As in `PerAxis`; files are not meant to have them here, and no arithmetic uses them.
     """
 
     details_type: int
@@ -276,8 +277,8 @@ class UnknownScheme(NamedTuple):
         return "unknown"
 
     def dequantize(self, values: NDArray[Any], out: NDArray[np.float32] | None = None) -> NoReturn:
-        """Refuse: this library does not know the scheme."""
-        raise UnsupportedError(f"{self.name} cannot be applied: this library does not know it")
+        """Raise `UnsupportedError`: this library does not know the scheme."""
+        raise UnsupportedError(f"this library does not know the quantization scheme {self.name}")
 
     def __repr__(self) -> str:
         return f"UnknownScheme({self.name})"
@@ -293,7 +294,7 @@ def classify(
     min: Floats | None = None,
     max: Floats | None = None,
 ) -> NotQuantized | PerTensor | PerAxis:
-    """Tell which scheme the parameters of a file are.
+    """Return the scheme of a tensor that has these parameters.
 
     Parameters
     ----------
@@ -305,9 +306,9 @@ def classify(
     Returns
     -------
     NotQuantized, PerTensor or PerAxis
-        No scales mean that the tensor is not quantized; one scale and one zero point are
-        per-tensor whatever the axis, as in LiteRT (google-ai-edge/LiteRT,
-        tflite/kernels/dequantize.h, IsQuantizedPerChannel). All else keeps its counts.
+        A tensor without scales is not quantized. One scale and one zero point are per-tensor,
+        whatever the axis, as in LiteRT (google-ai-edge/LiteRT, tflite/kernels/dequantize.h,
+        IsQuantizedPerChannel). All others are per-axis, even if their numbers do not fit.
 
     Examples
     --------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..errors import plural
 from ..format.tables import Structure
 from .once import cached_property
 from .operator import Operator, make_operators
@@ -48,12 +49,12 @@ class Subgraph:
 
     @cached_property
     def inputs(self) -> tuple[Tensor, ...]:
-        """The tensors that are fed in."""
+        """The tensors that the caller sets."""
         return self._listed("inputs")
 
     @cached_property
     def outputs(self) -> tuple[Tensor, ...]:
-        """The tensors that are the result."""
+        """The tensors that hold the results."""
         return self._listed("outputs")
 
     def _listed(self, field: str) -> tuple[Tensor, ...]:
@@ -74,10 +75,10 @@ class Subgraph:
         Raises
         ------
         KeyError
-            No tensor has the name, or several have; the message has the nearest names, or the
-            indices.
+            No tensor has the name, and the message has the nearest names; or several tensors have
+            it, and the message has their indices.
         IndexError
-            There are not so many tensors.
+            The index is out of range.
         """
         if not isinstance(key, str):
             try:
@@ -98,5 +99,5 @@ class Subgraph:
 
 
 def counted(things: Sequence[object], word: str) -> str:
-    """Say how many things there are: '1 tensor', '2 tensors'."""
-    return f"{len(things)} {word}" if len(things) == 1 else f"{len(things)} {word}s"
+    """Return how many things there are: '1 tensor', '2 tensors'."""
+    return f"{len(things)} {plural(word, len(things))}"

@@ -1,7 +1,7 @@
-"""A tensor: what the file says of it, its values, and the real numbers they stand for.
+"""A tensor: what the file says about it, its values, and their real values.
 
-Values go through three hands: as they are *stored* in the buffer, as *data* in the tensor's shape
-(decoded, and dense where they are stored sparse), and as real values.
+Values have three forms: as they are *stored* in the buffer; as *data* in the tensor's shape,
+decoded, and dense even if they are stored sparse; and *dequantized*, as real values.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ..errors import CorruptModelError, TFLiteError, UnsupportedError, brief
+from ..errors import CorruptModelError, TFLiteError, UnsupportedError, brief, plural
 from ..format import values
 from ..format.budget import DENSE_PER_BYTE, MAX_ARRAY_RANK, Budget
 from ..format.schema import TensorType, quantization_details_name
@@ -22,13 +22,7 @@ from ..format.tables import BLOCKWISE, CUSTOM, ExternalBuffer, Structure
 from .block_quantization import Blockwise, MultiAxis
 from .buffer import Buffer
 from .once import cached_property
-from .quantization import (
-    Custom,
-    NotQuantized,
-    Quantization,
-    UnknownScheme,
-    classify,
-)
+from .quantization import Custom, NotQuantized, Quantization, UnknownScheme, classify
 
 _NOT_QUANTIZED = NotQuantized()
 
@@ -43,7 +37,7 @@ class Tensor:
     name : str
         The tensor's name; empty if it has none.
     type : TensorType
-        What its values are.
+        The type of its values.
     shape : tuple of int
         The shape; a dimension that is only known when the model runs is 1.
     shape_signature : tuple of int
@@ -51,19 +45,19 @@ class Tensor:
     has_rank : bool
         Whether the file says that shape () means a scalar, not a tensor of unknown rank.
     is_variable : bool
-        Whether it keeps a state from one run to the next.
+        Whether it keeps its values from one run to the next.
     is_sparse : bool
-        Whether the values are stored without those that are zero.
+        Whether only values that are not zero are stored.
     is_constant : bool
-        Whether the file, or another beside it, holds its values.
+        Whether the file, or a file beside it, holds its values.
     buffer : Buffer
-        The buffer that holds its values; one without bytes if none does.
+        The buffer that holds its values; without bytes if there are none in the file.
     external_buffer : ExternalBuffer or None
-        Where in another file its values lie, if they do.
+        Where its values lie in another file, if they do.
     is_quantized : bool
-        Whether the file has scales for it, or says where they are.
+        Whether it has a quantization scheme: any but `NotQuantized`.
     quantization : Quantization
-        How its integers stand for real numbers.
+        The scheme and the parameters that its real values are computed with.
     """
 
     def __init__(
@@ -112,9 +106,9 @@ class Tensor:
 
     @property
     def nbytes(self) -> int | None:
-        """The bytes of its values in the file or, from type and shape, in memory when it runs.
+        """The size of its values in bytes: in the file or, if not constant, by type and shape.
 
-        None where neither tells: a string, resource or variant that is not constant.
+        None where neither says: a string, resource or variant that is not constant.
         """
         if self.external_buffer is not None:
             return self.external_buffer.length
@@ -126,40 +120,40 @@ class Tensor:
     def quantization(self) -> Quantization:
         """Read the schemes that few tensors have; the others are set when the tensor is made."""
         structure, row = self._structure, int(self._structure.quantization_rows[self._row])
-        tables, details, this = structure.quantizations, structure.details, slice(row, row + 1)
+        tables, details, rows = structure.quantizations, structure.details, slice(row, row + 1)
         assert details is not None
         scales, zero_points, low, high = (
-            tables.vectors(name, this).split(writeable=False)[0]
+            tables.vectors(name, rows).split(writeable=False)[0]
             for name in ("scale", "zero_point", "min", "max")
         )
-        axis = int(tables.numbers("quantized_dimension", this)[0])
+        axis = int(tables.numbers("quantized_dimension", rows)[0])
         ranges = (low if low.size else None, high if high.size else None)
         kind = int(details.kinds[row])
-        own = int(details.rows[kind][row]) if kind in details.rows else -1
-        if own < 0:
+        row = int(details.rows[kind][row]) if kind in details.rows else -1
+        if row < 0:
             name = quantization_details_name(kind)
             return UnknownScheme(kind, name, scales, zero_points, axis, *ranges)
-        found, this = details.tables[kind], slice(own, own + 1)
+        tables, rows = details.tables[kind], slice(row, row + 1)
         if kind == CUSTOM:
-            content = found.vectors("custom", this).view(0)
+            content = tables.vectors("custom", rows).view(0)
             return Custom(content, scales, zero_points, axis, *ranges)
-        scales_at, zeros_at, size = (
-            int(found.numbers(name, this)[0]) for name in ("scales", "zero_points", "block_size")
+        scales_index, zeros_index, size = (
+            int(tables.numbers(name, rows)[0]) for name in ("scales", "zero_points", "block_size")
         )
-        parameters = (self._parameters_in(scales_at), self._parameters_in(zeros_at))
+        parameters = (self._parameters_in(scales_index), self._parameters_in(zeros_index))
         if kind == BLOCKWISE:
-            block = tuple(found.vectors("block_shape", this).lists()[0])
-            return Blockwise(*parameters, size, block, scales_at, zeros_at, axis, *ranges)
-        axes = tuple(found.vectors("quantized_dimensions", this).lists()[0])
-        return MultiAxis(*parameters, axes, size, scales_at, zeros_at, axis, *ranges)
+            block = tuple(tables.vectors("block_shape", rows).lists()[0])
+            return Blockwise(*parameters, size, block, scales_index, zeros_index, axis, *ranges)
+        axes = tuple(tables.vectors("quantized_dimensions", rows).lists()[0])
+        return MultiAxis(*parameters, axes, size, scales_index, zeros_index, axis, *ranges)
 
     def _parameters_in(self, index: int) -> NDArray[Any] | None:
-        """Return the numbers in another tensor of the subgraph, if there is one that has any.
+        """Return the numbers in another tensor of the subgraph, or None if they cannot be read.
 
-        A tensor that lacks them is shown so; `dequantize` says why.
+        In that case, `dequantize` says why.
         """
         if index < 0 or (tensor := self._other(index)).is_sparse:
-            # Many tensors may name one that is small in the file, and large when it is dense.
+            # Many tensors may share one that is small in the file but large when it is dense.
             return None
         try:
             data = tensor.data
@@ -173,14 +167,14 @@ class Tensor:
 
     @property
     def sparsity(self) -> Sparsity | None:
-        """How its values are stored without those that are zero; None if all are stored.
+        """Where the stored values of a sparse tensor belong; None if the tensor is not sparse.
 
         Raises
         ------
         CorruptModelError
-            A dimension says neither how long it is nor which indices it has.
+            A dimension has neither a size nor indices.
         UnsupportedError
-            A dimension is stored in a form that is not known.
+            A dimension is stored in an unknown format.
         """
         sparsities = self._structure.sparsities
         row = -1 if sparsities is None else int(sparsities.rows[self._row])
@@ -193,9 +187,9 @@ class Tensor:
         Returns
         -------
         ndarray, shape `shape` or (n,)
-            In the tensor's shape where each value is one element of a dtype; else a row: of the
-            bytes of strings and of packed values, of the 16 or 8 bits of floats that numpy does
-            not have, of those values that a sparse tensor stores.
+            In the tensor's shape if each stored value is one element, as integers, for floats that
+            numpy does not have. In one dimension for the bytes of strings and packed values, and
+            for the values that a sparse tensor stores.
 
         Raises
         ------
@@ -222,10 +216,10 @@ class Tensor:
         Raises
         ------
         UnsupportedError
-            The file does not hold the tensor's values, or holds them in a way that is not known.
+            The file does not hold the tensor's values, or holds them in an unknown form.
         CorruptModelError
-            The buffer does not hold as many values as the shape asks for, or the strings or the
-            sparse values in it are not where it says.
+            The buffer does not hold as many values as the shape requires, or its strings or
+            sparse values are inconsistent.
         ValueError
             The model is closed.
         """
@@ -244,20 +238,21 @@ class Tensor:
         if self.is_sparse or self.type is TensorType.STRING:
             if content.size % dtype.itemsize:
                 raise CorruptModelError(
-                    f"{content.size:_} bytes are not a whole number of {self.type.name} values"
+                    f"the size of {content.size:_} is not a whole number of {self.type.name} values"
                 )
             return content.view(dtype)
         expected = values.stored_bytes(self.type, self.shape)
         if expected is None:
-            kind = UnsupportedError if len(self.shape) > MAX_ARRAY_RANK else CorruptModelError
-            raise kind(f"no array has shape {brief(self.shape)}")
+            if len(self.shape) > MAX_ARRAY_RANK:
+                raise UnsupportedError(f"no array has shape {brief(self.shape)}")
+            raise CorruptModelError(f"shape {brief(self.shape)} has a negative size")
         if content.size != expected:
-            place = f"buffer {self.buffer.index}"
+            source = f"buffer {self.buffer.index}"
             if self.external_buffer is not None:
-                place = f"file {self.external_buffer.file!r}"
+                source = f"file {self.external_buffer.file!r}"
             raise CorruptModelError(
-                f"{place} has {content.size:_} bytes, but {self.type.name} of shape "
-                f"{brief(self.shape)} takes {expected} bytes"
+                f"{source} has {content.size:_} {plural('byte', content.size)}, expected "
+                f"{expected:_} for {self.type.name} of shape {brief(self.shape)}"
             )
         stored = content if dtype == np.uint8 else content.view(dtype)
         return stored if values.is_packed(self.type) else self._shaped(stored)
@@ -309,7 +304,7 @@ class Tensor:
         return data.copy() if copy else data
 
     def dequantize(self, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-        """Return the real values that the stored ones stand for.
+        """Return the real values of the tensor.
 
         Parameters
         ----------
@@ -328,7 +323,7 @@ class Tensor:
         QuantizationError
             The tensor is not quantized, or its parameters do not fit it.
         UnsupportedError, CorruptModelError, ValueError
-            As `data`; also for custom quantization, and for schemes that are not known.
+            As `data`; `UnsupportedError` also for custom quantization and unknown schemes.
 
         Examples
         --------
@@ -344,7 +339,7 @@ class Tensor:
             raise self._labeled(error) from None
 
     def _check_parameters(self) -> None:
-        """Say why the scales or zero points, if they are other tensors, cannot be read."""
+        """Check that scales and zero points can be read if they are other tensors."""
         quantization = self.quantization
         if isinstance(quantization, Blockwise | MultiAxis):
             for index in (quantization.scales_tensor, quantization.zero_points_tensor):
@@ -365,7 +360,7 @@ def make_tensors(
     structure : Structure
     subgraph_index : int
     wanted : slice
-        Which tensors of the subgraph.
+        The tensors of the subgraph to make.
 
     Raises
     ------
@@ -412,26 +407,26 @@ def _buffers(structure: Structure, rows: slice) -> list[Buffer]:
 
 def _quantizations(structure: Structure, rows: slice) -> list[Quantization | None]:
     """Return the scheme of each tensor; None for those that are read when they are asked for."""
-    places = structure.quantization_rows[rows]
-    having = places[places >= 0]
-    found: list[Quantization | None] = [_NOT_QUANTIZED] * places.size
-    if not having.size:
-        return found
-    # The tables lie in the order of the tensors.
-    tables, own = structure.quantizations, slice(int(having[0]), int(having[-1]) + 1)
+    table_rows = structure.quantization_rows[rows]
+    present = table_rows[table_rows >= 0]
+    schemes: list[Quantization | None] = [_NOT_QUANTIZED] * table_rows.size
+    if not present.size:
+        return schemes
+    # The tables are in the order of the tensors.
+    tables, used = structure.quantizations, slice(int(present[0]), int(present[-1]) + 1)
     columns = [
-        tables.vectors("scale", own).split(writeable=False),
-        tables.vectors("zero_point", own).split(writeable=False),
-        tables.numbers("quantized_dimension", own).tolist(),
+        tables.vectors("scale", used).split(writeable=False),
+        tables.vectors("zero_point", used).split(writeable=False),
+        tables.numbers("quantized_dimension", used).tolist(),
     ]
-    if tables.has("min", own) or tables.has("max", own):
+    if tables.has("min", used) or tables.has("max", used):
         for name in ("min", "max"):
-            ranges = tables.vectors(name, own).split(writeable=False)
-            columns.append([each if each.size else None for each in ranges])
-    schemes: list[Quantization | None] = [classify(*facts) for facts in zip(*columns, strict=True)]
+            ends = tables.vectors(name, used).split(writeable=False)
+            columns.append([end if end.size else None for end in ends])
+    read: list[Quantization | None] = [classify(*facts) for facts in zip(*columns, strict=True)]
     if structure.details is not None:
-        for row in structure.details.kinds[own].nonzero()[0].tolist():
-            schemes[row] = None
-    for index, scheme in zip((places >= 0).nonzero()[0].tolist(), schemes, strict=True):
-        found[index] = scheme
-    return found
+        for row in structure.details.kinds[used].nonzero()[0].tolist():
+            read[row] = None
+    for index, scheme in zip((table_rows >= 0).nonzero()[0].tolist(), read, strict=True):
+        schemes[index] = scheme
+    return schemes

@@ -1,17 +1,17 @@
-"""What each operator of a model computes on: floats, quantized integers, or neither.
+"""Finds out what each operator computes on: floats, quantized integers, or neither.
 
 The rules, for the operators of all subgraphs:
 
 - A tensor is *float* by its type, *quantized* if it has integers and a scale, else *plain*: shapes,
-  indices, loop counters, truth values, strings.
-- A tensor is *fixed* if the file holds its values, or if an operator makes it from fixed tensors
-  alone, such as a DEQUANTIZE of weights; so is what is looked up in a fixed quantized table. All
-  others are *activations*.
-- An operator is a float one if any activation that it reads or writes is float; else a quantized
-  one if any is quantized; else it does not count. Neither does an operator with fixed outputs, one
-  that converts between the two (`CONVERSIONS`), one that runs another subgraph (`CALLS`: the
-  operators there count themselves) or one that asks only for a shape (`SHAPES`).
-- Custom operators are judged in the same way. What one computes inside, the file does not say.
+  indices, loop counters, booleans, strings.
+- A tensor is *fixed* if the file holds its values, or if an operator computes it from fixed tensors
+  alone, such as a DEQUANTIZE of weights, or looks it up in a fixed quantized table. All other
+  tensors are *activations*.
+- An operator is a float operator if any activation that it reads or writes is float, else a
+  quantized operator if any is quantized, else it does not count. Also not counted are operators
+  with fixed outputs, those that convert between the two (`CONVERSIONS`), those that run another
+  subgraph (`CALLS`: the operators there are counted) and those that read only a shape (`SHAPES`).
+- Custom operators follow the same rules: the file does not say what they compute inside.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ..model.tensor import Tensor
 __all__ = ["CALLS", "CONVERSIONS", "FLOATS", "NARROW", "Walk", "place_of", "walk"]
 
 CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE", "DENSIFY"})
-"""Operators that write the values that they read in another form."""
+"""Operators that write their input's values in another form."""
 
 CALLS = frozenset(
     {
@@ -38,7 +38,7 @@ CALLS = frozenset(
 """Operators that run other subgraphs."""
 
 SHAPES = frozenset({"RANK", "SHAPE"})
-"""Operators that read no values of their input, whatever its type."""
+"""Operators that do not read the values of their input, whatever its type."""
 
 _UNCOUNTED = CONVERSIONS | CALLS | SHAPES
 
@@ -46,10 +46,10 @@ ANEW = CALLS | {
     "CUSTOM", "DELEGATE", "MULTINOMIAL", "RANDOM_STANDARD_NORMAL", "RANDOM_UNIFORM",
     "STABLEHLO_RNG_BIT_GENERATOR",
 }  # fmt: skip
-"""Operators that may write other values each time, from inputs that are fixed."""
+"""Operators that may write different values each time, even from fixed inputs."""
 
 LOOKUPS = {"EMBEDDING_LOOKUP": 1, "GATHER": 0, "GATHER_ND": 0}
-"""Operators that pick values from a table; which of their inputs the table is."""
+"""Operators that look up values in a table, and the index of the input that is the table."""
 
 HYBRID = frozenset(
     {
@@ -75,7 +75,7 @@ NARROW = frozenset(
         TensorType.UINT8, TensorType.UINT4,
     }
 )  # fmt: skip
-"""Integers that weights and activations are quantized to; wider ones are biases and sums."""
+"""The integer types of quantized weights and activations; wider ones are for biases and sums."""
 
 
 def is_float(tensor: Tensor) -> bool:
@@ -89,22 +89,22 @@ def is_quantized(tensor: Tensor) -> bool:
 
 
 def place_of(tensor: Tensor) -> tuple[str, int]:
-    """Say where a constant's values are: tensors may share them."""
+    """Return where a constant's values are, as a key: tensors may share them."""
     external = tensor.external_buffer
     return ("buffer", tensor.buffer.index) if external is None else ("external", external.id)
 
 
 class Walk:
-    """Goes through the operators, and notes what they compute on.
+    """Goes through the operators, and records what they compute on.
 
     Attributes
     ----------
     fixed : set of Tensor
-        The tensors that are the same each time the model runs, as far as the walk has come.
+        The tensors that are the same each time the model runs, among those visited so far.
     computed : Counter
         How often float and quantized operators read or write activations of each type.
     passed : Counter
-        The same of all other operators: what there is to go by where no operator computes.
+        How often all other operators do; used only if no operator is float or quantized.
     stored : Counter
         The bytes of the weights of each type.
     dequantized : set
@@ -124,7 +124,7 @@ class Walk:
         self._seen: set[tuple[tuple[str, int], TensorType]] = set()
 
     def visit(self, operator: Operator) -> None:
-        """Take one operator into account."""
+        """Record what one operator computes on."""
         inputs = [tensor for tensor in operator.inputs if tensor is not None]
         outputs = [tensor for tensor in operator.outputs if tensor is not None]
         self.has_operators = True
@@ -160,17 +160,17 @@ class Walk:
         return tensor in self.fixed and is_quantized(tensor)
 
     def _is_fixed(self, operator: Operator, inputs: list[Tensor], outputs: list[Tensor]) -> bool:
-        """Return whether an operator writes the same each time, or parts of a table of weights."""
+        """Return whether an operator writes the same values each time, or looks up weights."""
         index = LOOKUPS.get(operator.name, -1)
         table = operator.inputs[index] if 0 <= index < len(operator.inputs) else None
-        # From such a table comes a float tensor only where a hybrid kernel computes it.
+        # If the outputs of a lookup are float, a hybrid kernel computes them.
         if table is not None and self._is_weight(table) and all(map(is_quantized, outputs)):
             return True
         is_fixed = bool(inputs) and self.fixed.issuperset(inputs)
         return is_fixed and operator.name not in ANEW
 
     def _store(self, inputs: list[Tensor]) -> None:
-        """Count the bytes of weights, those that several tensors share once."""
+        """Count the bytes of weights; count bytes that several tensors share once."""
         for tensor in inputs:
             if not tensor.is_constant or not (is_float(tensor) or is_quantized(tensor)):
                 continue
@@ -186,7 +186,7 @@ def _count(counter: Counter[TensorType], tensors: Sequence[Tensor]) -> None:
 
 
 def walk(model: Model) -> Walk:
-    """Go through the operators of all subgraphs, in the order in which each runs them.
+    """Return what the operators of all subgraphs compute on.
 
     Examples
     --------
@@ -196,7 +196,7 @@ def walk(model: Model) -> Walk:
     Counter({'SIN': 1})
     """
     graphs = model.subgraphs
-    found = Walk(tensor for graph in graphs for tensor in graph.tensors if tensor.is_constant)
+    result = Walk(tensor for graph in graphs for tensor in graph.tensors if tensor.is_constant)
     for operator in (operator for graph in graphs for operator in graph.operators):
-        found.visit(operator)
-    return found
+        result.visit(operator)
+    return result

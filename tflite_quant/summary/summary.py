@@ -1,29 +1,29 @@
-"""What kind of model it is, in the converter's words, and which operators were left in float.
+"""Names a model's quantization scheme in the converter's words, and its operators left in float.
 
-Keras says the same of a layer with its `dtype_policy`: `variable_dtype`, in which the weights are
-stored, and `compute_dtype`, in which it computes. A model has one of these schemes:
+Keras describes a layer in the same way, with its `dtype_policy`: the weights are stored in
+`variable_dtype`, and the layer computes in `compute_dtype`. A model has one of these schemes:
 
-- "float32", "float16": nothing is quantized; the type is the one in which most bytes of the
-  weights are stored. float16 weights go through a DEQUANTIZE each, and the computation is in
+- "float32", "float16": nothing is quantized; the name is the type in which most bytes of the
+  weights are stored. Each float16 weight goes through a DEQUANTIZE, and the computation is in
   float32. Other float types are called by their names, too.
 - "dynamic range": the weights are integers, the activations float. Operators that have a hybrid
-  kernel read the weights as they are, and quantize their activations on the fly. Where others go
-  through a DEQUANTIZE in the same model, it is still this scheme: the converter does so for
+  kernel read the weights as they are, and quantize their activations on the fly. If other weights
+  go through a DEQUANTIZE in the same model, the scheme is still this one: the converter does so for
   operators without such a kernel.
 - "weight-only int8" (int4, int2, ...): the weights are integers too, but all of them go through a
   DEQUANTIZE; every operator computes in float.
 - "full integer int8" (uint8 in old models, int16): every operator computes on quantized integers.
-- "int16 activations with int8 weights": the same, where the weights are stored in another type
-  than the activations; so "int8 activations with int4 weights".
-- Either of these two may say of the edges "with float inputs/outputs" ("with float inputs", "with
-  uint8 outputs", ...; "and" in place of a second "with"): the model begins with a QUANTIZE and
-  ends with a DEQUANTIZE, or with a QUANTIZE from and to uint8.
+- "int16 activations with int8 weights": the same, but the weights are stored in another type than
+  the activations; likewise "int8 activations with int4 weights".
+- These two may end with the types of inputs and outputs: "with float inputs/outputs", "with float
+  inputs", "with uint8 outputs" and so on ("and" in place of a second "with"). Such a model begins
+  with a QUANTIZE and ends with a DEQUANTIZE, or both are a QUANTIZE from and to uint8.
 - "mixed": some operators compute on quantized integers, and some in float.
-- "neither float nor quantized": only strings, truth values or plain integers.
+- "neither float nor quantized": only strings, booleans or plain integers.
 - "no operators".
 
-Which operators compute in float, and which on quantized integers, is told by `computation`. The
-terms are those of TensorFlow's guide to post-training quantization,
+Module `float_operators` finds out which operators compute in float, and which on quantized
+integers. The terms are those of TensorFlow's guide to post-training quantization,
 https://www.tensorflow.org/lite/performance/post_training_quantization.
 """
 
@@ -45,11 +45,11 @@ PLAIN = "neither float nor quantized"
 EMPTY = "no operators"
 
 Counts = tuple[tuple[str, int], ...]
-"""Names with how many there are of each, the most first."""
+"""Names, and how many there are of each; the most frequent first."""
 
 
 class Summary(NamedTuple):
-    """What kind of model it is. `print` shows one line per fact.
+    """How a model is quantized. `print` shows one line for each fact.
 
     Attributes
     ----------
@@ -58,18 +58,18 @@ class Summary(NamedTuple):
     inputs, outputs : tuple of str
         The types of the first subgraph's inputs and outputs.
     variable_types : tuple of str
-        The types in which float and quantized weights are stored, biases too; most bytes first.
+        The types in which float and quantized weights and biases are stored; most bytes first.
     compute_types : tuple of str
         The types of the activations that float and quantized operators read and write, the most
         frequent first.
     constants : tuple of (str, int, int)
-        For each type of constant tensors how many there are, and how many bytes they take in the
+        For each type of constant tensors, how many there are and how many bytes they take in the
         file; most bytes first. Tensors of one type that share a buffer count once.
     float_operators, quantized_operators : tuple of (str, int)
-        The operators that compute on such activations, by name, and how many; the most first.
-        Where there are some of both, the scheme is "mixed".
+        The names of the operators that compute on such activations, and how many there are of
+        each; the most frequent first. If there are both kinds, the scheme is "mixed".
     custom_operators : tuple of (str, int)
-        The custom operators by name, and how many, whatever they compute on.
+        The names of the custom operators, and how many there are of each, whatever they compute on.
     """
 
     scheme: str
@@ -100,12 +100,12 @@ class Summary(NamedTuple):
         return "\n".join(f"{name}: {value or 'none'}" for name, value in facts.items())
 
     def _operator_facts(self) -> dict[str, str]:
-        """Name the operators of a mixed model, and custom ones; of others the number will do."""
-        found = {"float": self.float_operators, "quantized": self.quantized_operators}
+        """Return the operators as text: those of a mixed model and custom ones by name."""
+        operators = {"float": self.float_operators, "quantized": self.quantized_operators}
         if self.scheme == MIXED:
-            facts = {f"{kind} operators": _named(counts) for kind, counts in found.items()}
+            facts = {f"{kind} operators": _named(counts) for kind, counts in operators.items()}
         else:
-            totals = {kind: sum(n for _, n in counts) for kind, counts in found.items()}
+            totals = {kind: sum(n for _, n in counts) for kind, counts in operators.items()}
             shown = ", ".join(f"{total} {kind}" for kind, total in totals.items() if total)
             facts = {"operators": shown}
         if self.custom_operators:
@@ -114,7 +114,7 @@ class Summary(NamedTuple):
 
 
 def _listed(types: Sequence[str]) -> str:
-    """Say which types there are: 'FLOAT32 x 2, INT32'."""
+    """Return a list of types as text: 'FLOAT32 x 2, INT32'."""
     counts = Counter(types).items()
     return ", ".join(name if n == 1 else f"{name} x {n}" for name, n in counts) or "none"
 
@@ -124,7 +124,7 @@ def _named(counts: Counts) -> str:
 
 
 def summarize(model: Model) -> Summary:
-    """Say what kind of model it is: how it is stored, what it computes in, what is left in float.
+    """Return how a model is quantized: its scheme, types, and operators left in float.
 
     Parameters
     ----------
@@ -156,18 +156,18 @@ def summarize(model: Model) -> Summary:
     >>> summary.scheme, summary.float_operators
     ('mixed', (('SIN', 1),))
     """
-    found = walk(model)
+    seen = walk(model)
     inputs, outputs = ([t.type for t in end] for end in (model.inputs, model.outputs))
     return Summary(
-        scheme=_scheme(found, inputs, outputs),
+        scheme=_scheme(seen, inputs, outputs),
         inputs=tuple(kind.name for kind in inputs),
         outputs=tuple(kind.name for kind in outputs),
-        variable_types=tuple(kind.name for kind in _most(found.stored)),
-        compute_types=tuple(kind.name for kind in _most(found.computed)),
+        variable_types=tuple(kind.name for kind in _most(seen.stored)),
+        compute_types=tuple(kind.name for kind in _most(seen.computed)),
         constants=_constants(model),
-        float_operators=_sorted(found.float_operators),
-        quantized_operators=_sorted(found.quantized_operators),
-        custom_operators=_sorted(found.custom_operators),
+        float_operators=_sorted(seen.float_operators),
+        quantized_operators=_sorted(seen.quantized_operators),
+        custom_operators=_sorted(seen.custom_operators),
     )
 
 
@@ -180,7 +180,7 @@ def _sorted(counts: Counter[str]) -> Counts:
 
 
 def _scheme(walk: Walk, inputs: list[TensorType], outputs: list[TensorType]) -> str:
-    """Find the words for what the walk has seen."""
+    """Return the name of the scheme."""
     if not walk.has_operators:
         return EMPTY
     if walk.float_operators and walk.quantized_operators:
@@ -205,7 +205,7 @@ def _float_scheme(walk: Walk, computed: list[TensorType]) -> str:
 
 
 def _integer_scheme(walk: Walk, computed: list[TensorType]) -> str:
-    """Name the type of most activations, and that of the weights where it is another."""
+    """Return the type of most activations, and that of most weights if it is another, as text."""
     activation = _narrow(computed)
     weights = [kind for kind in _most(walk.stored) if kind in NARROW]
     if weights and weights[0] is not activation:
@@ -216,7 +216,7 @@ def _integer_scheme(walk: Walk, computed: list[TensorType]) -> str:
 def _edges(
     walk: Walk, computed: list[TensorType], inputs: list[TensorType], outputs: list[TensorType]
 ) -> str:
-    """Name the types of inputs and outputs that a reader of the scheme would not expect."""
+    """Return the types of inputs and outputs as text if they differ from those of the scheme."""
     activation = _narrow(computed)
     read, written = (_edge(types, activation) for types in (inputs, outputs))
     if read == written:
