@@ -381,7 +381,7 @@ class TestOptions:
         """All vectors of one table are the same one, which is most of the file."""
 
         def write(b: build.Builder) -> int:
-            vector = ("UOffsetTRelative", build.numbers(b, np.arange(300_000), "<i8"))
+            vector = ("UOffsetTRelative", build.numbers(b, np.arange(700_000), "<i8"))
             return build.raw_table(b, *[vector] * 17)
 
         content = with_options(2, tflite.BuiltinOptions2.StablehloDotGeneralOptions, write)
