@@ -39,6 +39,11 @@ VALUE_COST, NUMBER_COST, CHARACTER_COST = 1024, 64, 16
 """What a FlexBuffer's value costs, a number in a vector, and a character; this limits time, too."""
 
 
+def table_cost(name: str, fields: int) -> int:
+    """Return what a table of some fields costs, without what it refers to."""
+    return TABLE_COST + FIELD_COST * fields + OBJECT_COSTS.get(name, OBJECT_COST)
+
+
 class Budget:
     """Counts the bytes that are made from a file, to open it or to answer one question.
 

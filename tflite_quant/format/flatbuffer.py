@@ -30,15 +30,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ..errors import CorruptModelError
-from .budget import (
-    ELEMENT_COST,
-    FIELD_COST,
-    OBJECT_COST,
-    OBJECT_COSTS,
-    TABLE_COST,
-    VECTOR_COST,
-    Budget,
-)
+from .budget import ELEMENT_COST, VECTOR_COST, Budget, table_cost
 
 Positions = NDArray[np.int64]
 """Byte positions from the start of the file; 0 for what is absent, since no field lies there."""
@@ -164,8 +156,7 @@ class Layout:
     @cached_property
     def cost(self) -> int:
         """What is charged for a table, without what it refers to."""
-        of_object = OBJECT_COSTS.get(self.name, OBJECT_COST)
-        return TABLE_COST + FIELD_COST * len(self.fields) + of_object
+        return table_cost(self.name, len(self.fields))
 
     @cached_property
     def element_costs(self) -> Positions:

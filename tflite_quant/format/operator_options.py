@@ -90,17 +90,15 @@ def options_of(
         if member and position:
             groups[union, member].append((index, position))
     results: list[Options | CorruptModelError | None] = [None] * len(positions)
-    start = rows.start or 0
     for (union, member), pairs in groups.items():
         indices, of_tables = zip(*pairs, strict=True)
 
         def label(row: int, indices: tuple[int, ...] = indices) -> str:
-            return operators.label(start + indices[row])
+            return operators.label(rows.start + indices[row])
 
-        for index, options in zip(
-            indices, _read_each(file, union, member, of_tables, label), strict=True
-        ):
-            results[index] = options
+        options = _read_each(file, union, member, of_tables, label)
+        for index, result in zip(indices, options, strict=True):
+            results[index] = result
     return results
 
 

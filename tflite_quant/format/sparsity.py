@@ -237,7 +237,10 @@ def densify(
     _check_order(sparsity, len(shape))
     levels = _levels(sparsity, shape)
     _check_counts(levels, stored.size)
-    dense = _zeros(shape, stored.dtype)
+    try:
+        dense = np.zeros(shape, stored.dtype)
+    except MemoryError:
+        raise UnsupportedError(f"not enough memory for an array of shape {shape}") from None
     # Without values there is nothing to place, and nothing that limits the positions on the way.
     if stored.size:
         dense.reshape(-1)[_positions(levels, shape)] = stored.reshape(-1)
@@ -370,13 +373,6 @@ def _check_compressed(dimension: CompressedDimension, positions: int, level: _Le
     else:
         return
     raise CorruptModelError(f"{level.name}: {fault}")
-
-
-def _zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-    try:
-        return np.zeros(shape, dtype)
-    except MemoryError:
-        raise UnsupportedError(f"not enough memory for an array of shape {shape}") from None
 
 
 def _positions(levels: list[_Level], shape: tuple[int, ...]) -> NDArray[np.intp]:

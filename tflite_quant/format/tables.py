@@ -206,25 +206,13 @@ def read_structure(file: File) -> Structure:
     operators, operator_bounds = subgraphs.children("operators", schema.OPERATOR, "operator")
     layout, word = schema.QUANTIZATION_PARAMETERS, "quantization"
     quantizations, quantization_rows = tensors.child("quantization", layout, word)
-    buffer_starts, buffer_sizes = _buffer_bytes(buffers)
+    tables = (file, model, subgraphs, codes, buffers, metadata, signatures)
     structure = Structure(
-        file=file,
-        model=model,
-        subgraphs=subgraphs,
-        operator_codes=codes,
-        buffers=buffers,
-        metadata=metadata,
-        signatures=signatures,
-        tensors=tensors,
-        tensor_bounds=tensor_bounds,
-        operators=operators,
-        operator_bounds=operator_bounds,
-        signature_inputs=signatures.children("inputs", schema.TENSOR_MAP, "input"),
-        signature_outputs=signatures.children("outputs", schema.TENSOR_MAP, "output"),
-        quantizations=quantizations,
-        quantization_rows=quantization_rows,
-        buffer_starts=buffer_starts,
-        buffer_sizes=buffer_sizes,
+        *tables,
+        *(tensors, tensor_bounds, operators, operator_bounds),
+        signatures.children("inputs", schema.TENSOR_MAP, "input"),
+        signatures.children("outputs", schema.TENSOR_MAP, "output"),
+        *(quantizations, quantization_rows, *_buffer_bytes(buffers)),
         details=_read_details(quantizations),
         sparsities=_read_sparsities(tensors),
         external=_read_external(model, tensors),
