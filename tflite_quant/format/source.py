@@ -13,16 +13,8 @@ from numpy.typing import NDArray
 
 from ..errors import CorruptModelError, NotTFLiteError, UnsupportedError, plural
 
-Source = (
-    str
-    | os.PathLike[str]
-    | bytes
-    | bytearray
-    | memoryview
-    | mmap.mmap
-    | NDArray[np.uint8]
-    | BinaryIO
-)
+InMemory = bytes | bytearray | memoryview | mmap.mmap | NDArray[np.uint8]
+Source = str | os.PathLike[str] | InMemory | BinaryIO
 """What a model can be opened from."""
 
 # How files begin that are often mistaken for models, and what they are.
@@ -95,9 +87,7 @@ def _load_path(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
         return np.frombuffer(content, np.uint8)
 
 
-def _view(
-    source: bytes | bytearray | memoryview | mmap.mmap | NDArray[np.uint8],
-) -> NDArray[np.uint8]:
+def _view(source: InMemory) -> NDArray[np.uint8]:
     if isinstance(source, np.ndarray) and source.dtype != np.uint8:
         raise TypeError(f"the array of a model's bytes is {source.dtype.name}, expected uint8")
     view = source.data if isinstance(source, np.ndarray) else memoryview(source)
