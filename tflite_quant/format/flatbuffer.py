@@ -388,15 +388,16 @@ class Tables:
         starts = self.targets[rows, column] + 4
         return Vectors(self.file, dtype, starts, self.lengths[rows, column])
 
-    def strings(self, name: str, rows: slice = slice(None)) -> list[str]:
+    def strings(self, name: str, rows: slice = slice(None), encoding: str = "utf-8") -> list[str]:
         """Return the string of each table, or of some; an absent one is empty.
 
-        Strings are UTF-8; bytes that are not are shown as escapes.
+        Strings are UTF-8, and bytes that are not are shown as escapes. In encoding `latin-1`, there
+        is a character for each byte, whatever the bytes encode.
         """
         # Each call makes its own view: one that threads share can break.
         text, content = self.vectors(name, rows), self.file.memory.data
         return [
-            str(content[start : start + length], "utf-8", "backslashreplace")
+            str(content[start : start + length], encoding, "backslashreplace")
             for start, length in zip(text.starts.tolist(), text.lengths.tolist(), strict=True)
         ]
 

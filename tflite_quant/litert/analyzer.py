@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..escape import without_commands
-from ..format.flatbuffer import Positions, Tables, Vectors
+from ..format.flatbuffer import Positions, Tables
 from ..format.schema import TensorType, builtin_operator_name
 from ..format.source import Source
 from ..model.model import Model, open
@@ -156,9 +156,9 @@ class _Report:
     def __init__(self, model: Model) -> None:
         structure = model.structure
         self.model, self.structure, self.file = model, structure, structure.file
-        customs = structure.operator_codes.vectors("custom_code")
+        customs = _characters(structure.operator_codes, "custom_code")
         self.names = [
-            _characters(customs, index) if code.code == _CUSTOM else _name(code.code)
+            customs[index] if code.code == _CUSTOM else _name(code.code)
             for index, code in enumerate(structure.codes)
         ]
         self.branching = {
@@ -194,8 +194,8 @@ class _Report:
         s, row = self.structure, slice(index, index + 1)
         rows = slice(*s.tensor_bounds[index : index + 2].tolist())
         labels = _labels(index, rows.stop - rows.start)
-        names = s.subgraphs.vectors("name", row)
-        name = f" {_characters(names, 0)}" if names.present[0] else ""
+        has_name = s.subgraphs.vectors("name", row).present[0]
+        name = f" {_characters(s.subgraphs, 'name', row)[0]}" if has_name else ""
         inputs, outputs = (
             ", ".join([labels[i] for i in s.subgraphs.vectors(end, row).lists()[0]])
             for end in ("inputs", "outputs")
@@ -233,7 +233,9 @@ class _Report:
 
         Both are empty for a tensor that is not constant.
         """
-        memory, buffers = self.file.memory, self.structure.tensors.numbers("buffer", rows)
+        # A view of its own: one that threads share can break.
+        content = self.file.memory.data
+        buffers = self.structure.tensors.numbers("buffer", rows)
         values, ends = [""] * buffers.size, [""] * buffers.size
         # Buffer 0 means not constant, and does not exist in a model without buffers.
         constant = buffers.nonzero()[0]
@@ -246,7 +248,7 @@ class _Report:
             *(column.tolist() for column in columns), strict=True
         ):
             reader, template = _template(type, count)
-            numbers = reader.unpack(memory[start : start + reader.size].tobytes())
+            numbers = reader.unpack_from(content, start)
             value = template % numbers
             if "nan" in value:
                 value = _with_signs(template, numbers)
@@ -261,10 +263,10 @@ class _Report:
         if not len(s.signatures):
             return
         yield f"{_RULE}Your TFLite model has '{len(s.signatures)}' signature_def(s).\n\n"
-        keys = s.signatures.vectors("signature_key")
+        keys = _characters(s.signatures, "signature_key")
         subgraphs = s.signatures.numbers("subgraph_index").tolist()
         for index, subgraph in enumerate(subgraphs):
-            yield f"Signature#{index} key: '{_characters(keys, index)}'\n"
+            yield f"Signature#{index} key: '{keys[index]}'\n"
             yield f"- Subgraph: Subgraph#{subgraph}\n"
             yield from _entries("Inputs", *s.signature_inputs, index, subgraph)
             yield from _entries("Outputs", *s.signature_outputs, index, subgraph)
@@ -358,9 +360,9 @@ def _entries(
     """Return the lines of the inputs or outputs of a signature."""
     yield f"- {title}: \n"
     rows = slice(*bounds[signature : signature + 2].tolist())
-    names = tables.vectors("name", rows)
-    for index, tensor in enumerate(tables.numbers("tensor_index", rows).tolist()):
-        yield f"    '{_characters(names, index)}' : {_label(subgraph, tensor)}\n"
+    tensors = tables.numbers("tensor_index", rows).tolist()
+    for name, tensor in zip(_characters(tables, "name", rows), tensors, strict=True):
+        yield f"    '{name}' : {_label(subgraph, tensor)}\n"
 
 
 def _tensor_lines(
@@ -400,14 +402,17 @@ def _shapes(tensors: Tables, rows: slice) -> list[str]:
 
 def _names(tensors: Tables, rows: slice) -> list[str]:
     """Return each tensor's name in parentheses, a character for each byte; empty if it has none."""
-    names = tensors.vectors("name", rows)
-    present = names.present.tolist()
-    return [f"({_characters(names, i)}) " if has_name else "" for i, has_name in enumerate(present)]
+    names = zip(
+        _characters(tensors, "name", rows),
+        tensors.vectors("name", rows).present.tolist(),
+        strict=True,
+    )
+    return [f"({name}) " if has_name else "" for name, has_name in names]
 
 
-def _characters(strings: Vectors, index: int) -> str:
-    """Return a string with a character for each byte, whatever the bytes encode."""
-    return str(strings.view(index).tobytes(), "latin-1")
+def _characters(tables: Tables, field: str, rows: slice = slice(None)) -> list[str]:
+    """Return the string of each table with a character for each byte, whatever they encode."""
+    return tables.strings(field, rows, "latin-1")
 
 
 @lru_cache(maxsize=256)
