@@ -33,7 +33,7 @@ import numpy as np
 import tflite
 
 import tflite_quant as tq
-from tests import build
+from tests import attacks, build
 from tests.build import Builder, numbers, raw_table, references, table, text
 from tests.work import TooMuch
 from tflite_quant.command.cli import main as command
@@ -165,18 +165,7 @@ def flexbuffer(size: int) -> bytes:
     A vector of two, twice the one below, and so on: as many values as four for each byte.
     """
     levels = max((4 * size).bit_length() - 3, 1)
-    content = bytearray(max(size - 5 * levels - 12, 0)) + bytes([1, 7])
-    below = len(content) - 1
-    for level in range(levels):
-        start = len(content)
-        kind = 4 if level == 0 else 10 << 2
-        content += bytes([2, start + 1 - below, start + 2 - below, kind, kind])
-        below = start + 1
-    keys = len(content) + 2
-    content += b"x\0" + bytes([1, 3])
-    values = len(content) + 3
-    content += bytes([len(content) - (keys + 1), 1, 1, values - below, 10 << 2])
-    return bytes(content + bytes([len(content) - values, 9 << 2, 1]))
+    return attacks.doubled(bytes(max(size - 5 * levels - 12, 0)), levels)
 
 
 def option(kind: str, long: Long, union: int = 1) -> Long:

@@ -32,7 +32,7 @@ STRICTER = re.compile(
     # Indices that lead nowhere: LiteRT looks at them when it runs, if at all.
     r"(inputs|outputs|intermediates)' has tensor -?\d+, but the subgraph has"
     r"|metadata entry \d+: 'buffer' is \d+, expected at least 0 and less than"
-    r"|'(scales|zero_points)' is tensor -?\d+, but the subgraph has"
+    r"|'(scales|zero_points)' is -?\d+, expected at least (0|-1) and less than"
     r"|signature \d+, (input|output) \d+: 'tensor_index' is \d+, expected at least 0 and less than"
 )
 """What we say of models that LiteRT opens."""

@@ -6,13 +6,10 @@ import os
 import subprocess
 import sys
 
-import pytest
-
 from conftest import ROOT
 
 
 def test_the_command_prints_what_is_shown() -> None:
-    pytest.importorskip("rich")
     shown = (ROOT / "README.md").read_text(encoding="utf-8").split("```text\n")[1].split("```")[0]
     printed = subprocess.run(
         [sys.executable, "-m", "tflite_quant", "show", "fixtures/residual_int8.tflite"],

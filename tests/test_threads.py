@@ -94,24 +94,17 @@ def _often() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", FIXTURES)
-def test_all_get_the_same_answers(name: str) -> None:
+@pytest.mark.parametrize(
+    ("ask", "rounds", "times"), [(questions, ROUNDS, 1), (reads, READINGS, 10)]
+)
+def test_all_get_the_same_answers(name: str, ask: Questions, rounds: int, times: int) -> None:
     path = ROOT / f"fixtures/{name}.tflite"
     with tq.open(path) as alone:
-        expected = [answer(ask) for ask in questions(alone)]
-    for _ in range(ROUNDS):
+        expected = [answer(question) for question in ask(alone)]
+    for _ in range(rounds):
         # Anew each time: what is made when it is first asked for is asked for by all at once.
         with tq.open(path) as model:
-            assert differing(model, questions, expected) == []
-
-
-@pytest.mark.parametrize("name", FIXTURES)
-def test_all_get_the_same_bytes(name: str) -> None:
-    path = ROOT / f"fixtures/{name}.tflite"
-    with tq.open(path) as alone:
-        expected = [answer(ask) for ask in reads(alone)]
-    for _ in range(READINGS):
-        with tq.open(path) as model:
-            assert differing(model, reads, expected, times=10) == []
+            assert differing(model, ask, expected, times) == []
 
 
 def test_all_get_the_same_objects() -> None:
@@ -129,9 +122,7 @@ def objects(model: tq.Model) -> list[object]:
     return [model.subgraphs[0], model.tensors[3], model.buffers[2], operator, operator.outputs[0]]
 
 
-def differing(
-    model: tq.Model, ask: Questions, expected: list[object], times: int = 1
-) -> list[object]:
+def differing(model: tq.Model, ask: Questions, expected: list[object], times: int) -> list[object]:
     """Let threads ask all questions at once; give the answers that are not the expected ones."""
     step = max(1, len(expected) // THREADS)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tracemalloc
 from collections.abc import Callable
@@ -31,14 +30,8 @@ class Work(NamedTuple):
     peak: int
 
 
-_RICH = f"{os.sep}rich{os.sep}"
-
-
 def calls(function: Callable[[], Any], limit: int | None = None, peak: int | None = None) -> int:
     """Call a function, and count the calls of Python and C functions that it makes.
-
-    Those that package `rich` makes are not counted where there is no limit: they are thousands for
-    each row of a table, and would hide all others.
 
     Parameters
     ----------
@@ -50,10 +43,8 @@ def calls(function: Callable[[], Any], limit: int | None = None, peak: int | Non
     """
     count = 0
 
-    def profile(frame: FrameType, event: str, _argument: Any) -> None:
+    def profile(_frame: FrameType, event: str, _argument: Any) -> None:
         nonlocal count
-        if limit is None and _RICH in frame.f_code.co_filename:
-            return
         count += event in ("call", "c_call")
         if limit is not None and count > limit:
             raise TooMuch(f"more than {limit:_} calls")

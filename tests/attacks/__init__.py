@@ -101,10 +101,10 @@ def sparse(segments: list[int], indices: list[int], size: int = 4) -> bytes:
     return build.one(TensorSpec("s", (3, size), data=values, fields=fields))
 
 
-def flexbuffer_bomb(levels: int = 24) -> bytes:
-    """Build custom options of vectors of two, each twice the one below: two to the 24th values."""
-    content = bytearray([1, 7])
-    below = 1
+def doubled(filler: bytes, levels: int) -> bytes:
+    """Build a FlexBuffer whose one value is a vector of two, twice the one below, and so on."""
+    content = bytearray(filler + bytes([1, 7]))
+    below = len(content) - 1
     for level in range(levels):
         start = len(content)
         # Length 2, two offsets to what is below, and their types: a vector, whose parts are bytes.
@@ -115,7 +115,12 @@ def flexbuffer_bomb(levels: int = 24) -> bytes:
     content += b"x\0" + bytes([1, 3])
     values = len(content) + 3
     content += bytes([len(content) - (keys + 1), 1, 1, values - below, 10 << 2])
-    content += bytes([len(content) - values, 9 << 2, 1])
+    return bytes(content + bytes([len(content) - values, 9 << 2, 1]))
+
+
+def flexbuffer_bomb(levels: int = 24) -> bytes:
+    """Build custom options of vectors of two, each twice the one below: two to the 24th values."""
+    content = doubled(b"", levels)
     write = {"custom_options": lambda b: build.numbers(b, list(content), "<u1")}
     step = OperatorSpec(OPERATORS.CUSTOM, [0], [0], "bomb", fields=write)
     return build.model(SubgraphSpec([TensorSpec()], (), (), [step]))

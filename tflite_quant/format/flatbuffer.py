@@ -185,11 +185,10 @@ class File:
         The folder of the file, in which other files may hold values of its tensors.
     """
 
-    __slots__ = ("_memory", "_words", "budget", "folder", "size")
+    __slots__ = ("_memory", "budget", "folder", "size")
 
     def __init__(self, memory: NDArray[np.uint8], folder: str | None = None) -> None:
         self._memory: NDArray[np.uint8] | None = memory
-        self._words: NDArray[np.uint32] | None = memory[: memory.size & ~3].view(_UINT32)
         self.size, self.folder, self.budget = memory.size, folder, Budget(memory.size)
 
     @property
@@ -208,13 +207,11 @@ class File:
     @property
     def words(self) -> NDArray[np.uint32]:
         """All bytes but the last few as 32-bit numbers; raises what `memory` raises."""
-        if self._words is None:
-            raise ValueError("the model is closed")
-        return self._words
+        return self.memory[: self.size & ~3].view(_UINT32)
 
     def close(self) -> None:
         """Release the bytes; arrays that are views of them keep them alive."""
-        self._memory = self._words = None
+        self._memory = None
 
     def afresh(self) -> File:
         """Return the same file with a new budget, for one question."""
