@@ -185,10 +185,12 @@ class File:
         The folder of the file, in which other files may hold values of its tensors.
     """
 
-    __slots__ = ("_memory", "budget", "folder", "size")
+    __slots__ = ("_memory", "_words", "budget", "folder", "size")
 
     def __init__(self, memory: NDArray[np.uint8], folder: str | None = None) -> None:
         self._memory: NDArray[np.uint8] | None = memory
+        # Made once, since opening even a small model asks for it dozens of times.
+        self._words: NDArray[np.uint32] | None = memory[: memory.size & ~3].view(_UINT32)
         self.size, self.folder, self.budget = memory.size, folder, Budget(memory.size)
 
     @property
@@ -207,11 +209,13 @@ class File:
     @property
     def words(self) -> NDArray[np.uint32]:
         """All bytes but the last few as 32-bit numbers; raises what `memory` raises."""
-        return self.memory[: self.size & ~3].view(_UINT32)
+        if self._words is None:
+            raise ValueError("the model is closed")
+        return self._words
 
     def close(self) -> None:
         """Release the bytes; arrays that are views of them keep them alive."""
-        self._memory = None
+        self._memory = self._words = None
 
     def afresh(self) -> File:
         """Return the same file with a new budget, for one question."""
