@@ -417,6 +417,14 @@ class TestArithmetic:
         expected = (q - along[1]) * along[0]
         assert np.array_equal(tq.dequantize_blockwise(q, scales, zeros), expected)
 
+    @pytest.mark.parametrize("shape", [(0,), (0, 4), (4, 0), (0, 0), (2, 0, 4)])
+    def test_arrays_without_values(self, shape: tuple[int, ...]) -> None:
+        """One scale, or as few blocks as there are values."""
+        for scales in (np.ones([1] * len(shape)), np.ones([size // 2 for size in shape])):
+            assert tq.dequantize_blockwise(np.ones(shape, np.int8), scales).shape == shape
+            with pytest.raises(tq.QuantizationError, match="do not divide"):
+                tq.dequantize_blockwise(np.ones([4] * len(shape), np.int8), np.ones(shape))
+
     @pytest.mark.parametrize(
         ("arguments", "error", "message"),
         [

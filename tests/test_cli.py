@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
 import sys
+import tracemalloc
+from collections import deque
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import tflite
+from flatbuffers import flexbuffers
 
 import tflite_quant as tq
 from conftest import FIXTURES, ROOT
 from tests import build
+from tests.test_storage import packed
+from tflite_quant.command.json_text import tensor_json
 
 MODEL = build.model(
     build.SubgraphSpec(
@@ -196,6 +202,33 @@ class TestJson:
         data: dict[str, Any] = json.loads(shown("show", path, "--json", "--tensor", 0))
         assert data["data"] == [[1.0, 2.0]]
 
+    @pytest.mark.parametrize("shape", [(1 << 17,), (2, 1 << 16), (1 << 11, 1 << 6)])
+    def test_values_become_text_piece_by_piece(self, shape: tuple[int, ...]) -> None:
+        """The text has tens of bytes for each value, of which little is in memory at a time."""
+        stored = np.random.default_rng(0).integers(-128, 128, shape).astype(np.int8)
+        tensor = tq.open(build.one(build.constant(stored, scale=[0.5], zero_point=[1]))).tensors[0]
+        real = 4 * stored.size
+        tracemalloc.start()
+        deque(tensor_json(tensor), maxlen=0)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert real < peak < real + (1 << 20)
+
+    def test_bytes_that_are_no_text(self, tmp_path: Path) -> None:
+        """They are whole, and cannot be taken for text."""
+        path = tmp_path / "m.tflite"
+        options = bytes(flexbuffers.Dumps({"a": "abc", "b": "xyz"})).replace(b"abc", b"a\xffc")
+        fields = {"custom_options": lambda b: build.numbers(b, [*options], "u1")}
+        step = build.OperatorSpec(32, [0], [0], custom="Magic", fields=fields)
+        strings = packed([b"text", b"\xff\x00"])
+        tensor = build.TensorSpec("t", (2,), tq.TensorType.STRING, data=strings)
+        path.write_bytes(build.model(build.SubgraphSpec([tensor], operators=[step])))
+        operator = json.loads(shown("show", path, "--json"))["subgraphs"][0]["operators"][0]
+        assert base64.b64decode(operator["custom_options"].pop("a").pop("base64")) == b"a\xffc"
+        assert operator["custom_options"] == {"b": "xyz"}
+        data = json.loads(shown("show", path, "--json", "--tensor", 0))["data"]
+        assert data == ["text", {"base64": base64.b64encode(b"\xff\x00").decode()}]
+
     def test_operators_signatures_and_metadata(self) -> None:
         data = json.loads(shown("show", "fixtures/signatures.tflite", "--json"))
         with tq.open(ROOT / "fixtures/signatures.tflite") as model:
@@ -243,6 +276,27 @@ class TestRareThings:
         row = next(row for row in rows if "MAX_POOL_2D" in row)
         assert row[:5] == ["1", "MAX_POOL_2D", "2", "18", "19"]
         assert "filter_width=3" in row[5]
+
+    def test_long_options_are_shortened(self, tmp_path: Path) -> None:
+        """JSON has them whole."""
+        path = tmp_path / "m.tflite"
+        given: dict[str, Any] = {
+            "bytes": b"\xff" * 9000,
+            "list": [*range(500)],
+            "text": "x" * 9000,
+        }
+        given["map"] = {str(key): given["list"] for key in range(20)}
+        options = bytes(flexbuffers.Dumps(given))
+        fields = {"custom_options": lambda b: build.numbers(b, [*options], "u1")}
+        step = build.OperatorSpec(32, [0], [0], custom="Magic", fields=fields)
+        path.write_bytes(build.model(build.SubgraphSpec([build.TensorSpec()], operators=[step])))
+        text = shown("show", path, "--operators")
+        assert len(text) < 1500
+        for part in ("9000 bytes", "9000 characters", "500 items"):
+            assert part in text
+        operator = json.loads(shown("show", path, "--json"))["subgraphs"][0]["operators"][0]
+        given["bytes"] = {"base64": base64.b64encode(given["bytes"]).decode()}
+        assert operator["custom_options"] == given
 
     def test_options_that_are_broken_say_so(self, tmp_path: Path) -> None:
         wrong = {"custom_options": lambda b: build.numbers(b, [255, 36, 1], "u1")}

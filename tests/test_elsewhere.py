@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 import tflite_quant as tq
 from conftest import ROOT
 from tests import build, oracle
-from tflite_quant.format.source import load_beside
+from tflite_quant.format.source import Folder
 
 VALUES = np.arange(12, dtype=np.int8).reshape(3, 4)
 
@@ -103,22 +103,59 @@ class TestOtherFiles:
 
     def test_the_last_bytes(self, tmp_path: Path) -> None:
         (tmp_path / "w").write_bytes(bytes(range(16)))
+        folder = Folder(str(tmp_path / "model"), np.empty(0, np.uint8))
         for length in (0, 1, 16):
-            found = load_beside(str(tmp_path), "w", 16 - length, length)
+            found = folder.read("w", 16 - length, length)
             assert found.tolist() == list(range(16 - length, 16))
             with pytest.raises(tq.CorruptModelError, match="of file 'w', but its size is 16"):
-                load_beside(str(tmp_path), "w", 17 - length, length)
+                folder.read("w", 17 - length, length)
 
-    def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
-        tensor = beside(tmp_path, build.external_model((5, 0, 0, 12, None), groups=("none.bin",)))
-        with pytest.raises(tq.CorruptModelError, match="there is no file 'none.bin' beside the mo"):
-            tensor.data  # noqa: B018
-
-    def test_a_folder_is_no_file(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(
+        ("name", "reason"),
+        [
+            ("none.bin", "it does not exist"),
+            ("sub", "not a regular file"),
+            ("x" * 300, "it does not exist"),
+            pytest.param(
+                "secret.bin",
+                "Permission denied",
+                marks=pytest.mark.skipif(
+                    sys.platform == "win32" or os.geteuid() == 0, reason="may read all"
+                ),
+            ),
+        ],
+    )
+    def test_a_file_that_cannot_be_read(self, tmp_path: Path, name: str, reason: str) -> None:
         (tmp_path / "sub").mkdir()
-        tensor = beside(tmp_path, build.external_model((5, 0, 0, 12, None), groups=("sub",)))
-        with pytest.raises(tq.CorruptModelError, match="there is no file 'sub'"):
+        (tmp_path / "secret.bin").touch(mode=0o000)
+        tensor = beside(tmp_path, build.external_model((5, 0, 0, 12, None), groups=(name,)))
+        with pytest.raises(tq.ExternalFileError, match=f"tensor 0 '': .*{name}.*: {reason}"):
             tensor.data  # noqa: B018
+        assert issubclass(tq.ExternalFileError, OSError)
+        (finding,) = [each for each in tq.check(tmp_path / "model.tflite") if each.id != "TQ302"]
+        assert finding.id == "TQ301"
+        assert reason in str(finding)
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="no pipes in folders there")
+    def test_a_pipe_is_not_waited_for(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe")
+        tensor = beside(tmp_path, build.external_model((5, 0, 0, 12, None), groups=("pipe",)))
+        with pytest.raises(tq.ExternalFileError, match="not a regular file"):
+            tensor.data  # noqa: B018
+
+    def test_a_file_named_by_thousands_is_mapped_once(self, tmp_path: Path) -> None:
+        count = 2000
+        buffers = [(id, id % 2, 4, 12, None) for id in range(1, count + 1)]
+        ids = tuple(range(1, count + 1))
+        content = build.external_model(*buffers, groups=("weights.bin", "model.tflite"), ids=ids)
+        beside(tmp_path, content)
+        with tq.open(tmp_path / "model.tflite") as model:
+            arrays = [tensor.data for tensor in model.tensors]
+            memory = model.structure.file.memory
+            for index, array in enumerate(arrays):
+                assert np.shares_memory(array, arrays[index % 2])
+            assert np.shares_memory(arrays[0], memory)
+        assert np.array_equal(arrays[1], VALUES)
 
     def test_ids_and_groups_that_are_not_there(self) -> None:
         with pytest.raises(tq.CorruptModelError, match="tensor 0: there is no external buffer 6"):

@@ -665,7 +665,7 @@ class TestCustomOptions:
 
     def test_text_that_is_not_utf_8(self) -> None:
         content = dumps({"x": "abc"}).replace(b"abc", b"a\xffc")
-        assert custom_options(content, "here") == {"x": "a\\xffc"}
+        assert custom_options(content, "here") == {"x": b"a\xffc"}
         content = dumps({"key": 1}).replace(b"key", b"k\xff\xc3")
         assert custom_options(content, "here") == {"k\\xff\\xc3": 1}
 

@@ -17,6 +17,7 @@ from .arithmetic.affine import dequantize, quantize
 from .arithmetic.blockwise import dequantize_blockwise
 from .errors import (
     CorruptModelError,
+    ExternalFileError,
     NotTFLiteError,
     QuantizationError,
     TFLiteError,
@@ -62,6 +63,7 @@ __all__ = [
     "CorruptModelError",
     "Custom",
     "ExternalBuffer",
+    "ExternalFileError",
     "Finding",
     "Interpreter",
     "Metadata",

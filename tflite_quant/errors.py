@@ -28,6 +28,13 @@ class UnsupportedError(TFLiteError):
     """The model is valid, but this library cannot do what was asked."""
 
 
+class ExternalFileError(TFLiteError, OSError):
+    """A file beside the model, which holds values of its tensors, cannot be read.
+
+    It is an `OSError` too, as for any file that is missing.
+    """
+
+
 def brief(numbers: tuple[int, ...]) -> str:
     """Return a tuple, such as a shape, as text; a long one is cut, since a broken file may have it.
 

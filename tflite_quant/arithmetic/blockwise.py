@@ -82,9 +82,10 @@ def dequantize_blockwise(
 def _block_lengths(shape: tuple[int, ...], scales: tuple[int, ...]) -> tuple[int, ...]:
     """Return the length of a block along each axis."""
     if len(shape) == len(scales) and all(
-        count and not size % count for size, count in zip(shape, scales, strict=True)
+        not size % count if count else not size for size, count in zip(shape, scales, strict=True)
     ):
-        return tuple(size // count for size, count in zip(shape, scales, strict=True))
+        # An axis without values has no blocks.
+        return tuple(size // max(count, 1) for size, count in zip(shape, scales, strict=True))
     raise QuantizationError(f"scales of shape {scales} do not divide shape {shape} into blocks")
 
 

@@ -290,9 +290,9 @@ _KINDS = (
         "The kernel refuses the model.",
     ),
     Kind(
-        "TQ301", "size of a constant", _ERROR,
-        "The bytes of a constant do not fit its shape and type.",
-        "",
+        "TQ301", "bytes of a constant", _ERROR,
+        "The bytes of a constant do not fit its shape and type, or cannot be read.",
+        "They may lie in another file in the model's folder, which must be there, too.",
         "The values cannot be read; LiteRT refuses the model.",
     ),
     Kind(

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CorruptModelError, UnsupportedError, brief
+from ..errors import CorruptModelError, ExternalFileError, UnsupportedError, brief
 from ..format.budget import MAX_ARRAY_RANK
 from ..format.schema import INTEGER_RANGES, TensorType
 from ..format.sparsity import DenseDimension
@@ -214,12 +214,12 @@ def _contents(tensor: Tensor, seen: set[object]) -> Iterator[Finding]:
                 tensor.data  # noqa: B018
         if tensor.is_sparse:
             yield from _blocks(tensor)
-    except CorruptModelError as error:
+    except (CorruptModelError, ExternalFileError) as error:
         place = f"subgraph {tensor.subgraph_index}, tensor {tensor.index} {tensor.name!r}: "
         found = f"an unreadable constant ({str(error).removeprefix(place)})"
         yield finding("TQ301", None, tensor, found, "bytes that fit its shape and type")
     except UnsupportedError:
-        # An unknown type or a missing file is not the fault of the model.
+        # An unknown type is not the fault of the model.
         return
 
 

@@ -1,11 +1,14 @@
 """A model as JSON text, and as the plain data that it is made of.
 
 Numbers are exact: a scale has the value of its float32. NaN and infinities, which JSON lacks, are
-the strings "nan", "inf" and "-inf". Bytes are hexadecimal; strings that are not UTF-8 are escaped.
+the strings "nan", "inf" and "-inf". A string that is not UTF-8, as any bytes among options, is an
+object with the key "base64"; a custom operator's "custom_data" and the content of a custom
+quantization are hexadecimal. Names that are not UTF-8 are escaped.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -64,7 +67,7 @@ def json_text(data: Any, budget: Budget | None = None, indent: str = "\n") -> It
     """
     if isinstance(data, np.ndarray):
         # An array without values may have billions of empty rows.
-        data = iter(data) if data.ndim > 1 and data.size else _array_data(data.reshape(-1))
+        data = iter(data) if data.ndim > 1 and data.size else _elements(data.reshape(-1))
     inner, is_dict, is_empty = f"{indent} ", isinstance(data, dict), True
     parts = ["{" if is_dict else "["]
     for item in data.items() if is_dict else data:
@@ -146,9 +149,9 @@ def operator_data(operator: Operator, budget: Budget) -> dict[str, Any]:
         "index": operator.index,
         "name": operator.name,
         "version": operator.version,
-        "inputs": _indices(operator.inputs),
-        "outputs": _indices(operator.outputs),
-        "intermediates": _indices(operator.intermediates),
+        "inputs": indices(operator.inputs),
+        "outputs": indices(operator.outputs),
+        "intermediates": indices(operator.intermediates),
     }
     try:
         if operator.options_name is not None:
@@ -162,7 +165,8 @@ def operator_data(operator: Operator, budget: Budget) -> dict[str, Any]:
     return data
 
 
-def _indices(tensors: Sequence[Tensor | None]) -> list[int]:
+def indices(tensors: Sequence[Tensor | None]) -> list[int]:
+    """Return the indices of some tensors; -1 for one that is left out."""
     return [-1 if tensor is None else tensor.index for tensor in tensors]
 
 
@@ -261,19 +265,31 @@ def _json(value: Any) -> Any:
         case list() | tuple():
             return [_json(item) for item in value]
         case bytes():
-            return value.hex()
+            return {"base64": base64.b64encode(value).decode()}
         case float():
             return value if math.isfinite(value) else str(value)
     return value
 
 
+def _string(content: bytes) -> Any:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return _json(content)
+
+
+def _elements(values: NDArray[Any]) -> Iterator[Any]:
+    """Yield the elements of a vector; only a few are Python's own objects at any time."""
+    for start in range(0, values.size, _PARTS):
+        yield from _array_data(values[start : start + _PARTS])
+
+
 def _array_data(values: NDArray[Any]) -> Any:
-    """Return an array as nested lists; its strings become text, escaped if they are not UTF-8."""
+    """Return an array as nested lists; its strings become text if they are UTF-8."""
     if values.dtype.kind == "c":
         values = np.stack([values.real, values.imag], axis=-1)
     if values.dtype.kind == "O" and values.size:
-        as_text = np.vectorize(lambda string: string.decode("utf-8", "backslashreplace"), "O")
-        values = as_text(values)
+        values = np.vectorize(_string, "O")(values)
     elif values.dtype.kind == "f" and not np.isfinite(values).all():
         # Converting a signalling NaN to a wider type is an invalid operation for the processor.
         with np.errstate(invalid="ignore"):

@@ -7,8 +7,8 @@ control a terminal. Text is charged to the file's budget, since tables of the fi
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
-from itertools import zip_longest
+from collections.abc import Callable, Iterator, Sequence, Sized
+from itertools import islice, zip_longest
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from ..model.model import Model
 from ..model.operator import Operator
 from ..model.subgraph import Subgraph
 from ..model.tensor import Tensor
-from .json_text import operator_data, tensor_facts
+from .json_text import indices, tensor_facts
 
 
 def model_lines(
@@ -124,21 +124,58 @@ def operator_lines(
 
 
 def _operator_row(operator: Operator, budget: Budget) -> tuple[str, ...]:
-    data = operator_data(operator, budget)
-    options = {key: value for key, value in data.get("options", {}).items() if key != "name"}
-    options |= data.get("custom_options") or {}
-    if "options_error" in data:
-        options["error"] = data["options_error"]
-    name = data["name"] + (f" {data['custom_name']}" if "custom_name" in data else "")
-    tensors = (",".join(map(str, data[key])) for key in ("inputs", "outputs"))
-    text = ", ".join(f"{key}={value}" for key, value in options.items())
+    custom = "" if operator.custom_name is None else f" {operator.custom_name}"
     return (
-        str(data["index"]),
-        for_terminal(name),
-        str(data["version"]),
-        *tensors,
-        for_terminal(text),
+        str(operator.index),
+        for_terminal(operator.name + custom),
+        str(operator.version),
+        *(",".join(map(str, indices(some))) for some in (operator.inputs, operator.outputs)),
+        _options(operator, budget),
     )
+
+
+def _options(operator: Operator, budget: Budget) -> str:
+    """Return an operator's options; long ones are shortened, since `--json` has them whole."""
+    try:
+        options = dict(operator.options)
+        if operator.custom_name is not None:
+            options |= operator.read_custom_options(budget) or {}
+    except TFLiteError as error:
+        options = {"error": str(error)}
+    pairs = [
+        f"{_brief(key, str)}={_cut(_brief(value, str), _LONGEST_OPTION)}"
+        for key, value in islice(options.items(), _MOST_ITEMS)
+    ]
+    return for_terminal(", ".join(pairs) + _more(options))
+
+
+_LONGEST_OPTION, _LONGEST_TEXT, _MOST_ITEMS = 200, 100, 16
+"""Characters of an option, characters of a string in one, and bytes or items of a list in one."""
+
+
+def _brief(value: object, shown: Callable[[Any], str] = repr) -> str:
+    """Return a value of an option as text, shortened."""
+    match value:
+        case str() if len(value) > _LONGEST_TEXT:
+            return f"{shown(value[:_LONGEST_TEXT])}... {len(value)} characters"
+        case bytes() if len(value) > _MOST_ITEMS:
+            return f"{value[:_MOST_ITEMS]!r}... {len(value)} bytes"
+        case list() | tuple():
+            items = [_brief(item) for item in value[:_MOST_ITEMS]]
+            return f"[{', '.join(items)}{_more(value)}]"
+        case dict():
+            pairs = islice(value.items(), _MOST_ITEMS)
+            items = [f"{_brief(key, str)}={_brief(item)}" for key, item in pairs]
+            return f"{{{', '.join(items)}{_more(value)}}}"
+    return shown(value)
+
+
+def _more(items: Sized) -> str:
+    return f", ... {len(items)} items" if len(items) > _MOST_ITEMS else ""
+
+
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else f"{text[: room - 3]}..."
 
 
 def tensor_lines(tensor: Tensor, width: int | None = None) -> Iterator[str]:

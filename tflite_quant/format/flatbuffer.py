@@ -31,6 +31,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from ..errors import CorruptModelError
 from .budget import ELEMENT_COST, VECTOR_COST, Budget, table_cost
+from .source import Folder
 
 Positions = NDArray[np.int64]
 """Byte positions from the start of the file; 0 for what is absent, since no field lies there."""
@@ -181,13 +182,13 @@ class File:
     ----------
     memory : ndarray of uint8, shape (size,)
         The whole file, read-only. It is not copied.
-    folder : str, optional
-        The folder of the file, in which other files may hold values of its tensors.
+    folder : Folder, optional
+        The folder of the file; None if it was opened from memory.
     """
 
     __slots__ = ("_memory", "_words", "budget", "folder", "size")
 
-    def __init__(self, memory: NDArray[np.uint8], folder: str | None = None) -> None:
+    def __init__(self, memory: NDArray[np.uint8], folder: Folder | None = None) -> None:
         self._memory: NDArray[np.uint8] | None = memory
         # Made once, since opening even a small model asks for it dozens of times.
         self._words: NDArray[np.uint32] | None = memory[: memory.size & ~3].view(_UINT32)
@@ -216,6 +217,8 @@ class File:
     def close(self) -> None:
         """Release the bytes; arrays that are views of them keep them alive."""
         self._memory = self._words = None
+        if self.folder is not None:
+            self.folder.close()
 
     def afresh(self) -> File:
         """Return the same file with a new budget, for one question."""

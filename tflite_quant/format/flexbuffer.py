@@ -45,7 +45,8 @@ def read_map(content: bytes, label: str, budget: Budget) -> dict[str, object] | 
     -------
     dict or None
         A new dict of str to None, bool, int, float, str, bytes, list or dict; of several values
-        with the same key, it has the last. None if the content does not end as a map.
+        with the same key, it has the last. A string that is not UTF-8 is `bytes`, as a blob is; in
+        a key, such bytes are shown as escapes. None if the content does not end as a map.
 
     Raises
     ------
@@ -152,18 +153,22 @@ class _FlexBuffer:
         self.pay(VALUE_COST + length * CHARACTER_COST)
         return self.content[at : at + length]
 
-    def string(self, kind: int, at: int, width: int, depth: int) -> str:
-        """Read a string; bytes that are not UTF-8 are shown as escapes."""
-        return str(self.blob(kind, at, width, depth), "utf-8", "backslashreplace")
+    def string(self, kind: int, at: int, width: int, depth: int) -> str | bytes:
+        """Read a string; one that is not UTF-8 stays bytes."""
+        return _text(self.blob(kind, at, width, depth))
 
-    def key(self, kind: int, at: int, width: int, depth: int) -> str:
-        """Read a string without a length, which ends before a zero byte."""
+    def key(self, kind: int, at: int, width: int, depth: int) -> str | bytes:
+        """Read a string without a length; one that is not UTF-8 stays bytes."""
+        return _text(self.until_zero(at))
+
+    def until_zero(self, at: int) -> bytes:
+        """Read the bytes before the next zero byte."""
         self.require(at, 1)
         end = self.content.find(0, at)
         if end < 0:
             self.refuse(at, "a key has no end")
         self.pay(VALUE_COST + (end - at) * CHARACTER_COST)
-        return str(self.content[at:end], "utf-8", "backslashreplace")
+        return self.content[at:end]
 
     def count(self, at: int, width: int, depth: int) -> int:
         """Read the number of elements, which lies before a vector, and charge for them."""
@@ -212,8 +217,17 @@ class _FlexBuffer:
         if self.natural(keys_at - keys_width, keys_width) != len(values):
             self.refuse(at, "a map does not have as many keys as values")
         offsets = range(keys_at, keys_at + len(values) * keys_width, keys_width)
-        keys = [self.key(_KEY, self.target(offset, keys_width), 1, depth + 1) for offset in offsets]
-        return dict(zip(keys, values, strict=True))
+        keys = [self.until_zero(self.target(offset, keys_width)) for offset in offsets]
+        names = [str(key, "utf-8", "backslashreplace") for key in keys]
+        return dict(zip(names, values, strict=True))
+
+
+def _text(content: bytes) -> str | bytes:
+    """Return bytes as text if they are UTF-8."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return content
 
 
 _READERS: dict[int, Callable[[_FlexBuffer, int, int, int, int], object]] = {

@@ -11,7 +11,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CorruptModelError, NotTFLiteError, UnsupportedError, plural
+from ..errors import CorruptModelError, ExternalFileError, NotTFLiteError, UnsupportedError, plural
 
 InMemory = bytes | bytearray | memoryview | mmap.mmap | NDArray[np.uint8]
 Source = str | os.PathLike[str] | InMemory | BinaryIO
@@ -62,7 +62,11 @@ def load(source: Source) -> NDArray[np.uint8]:
             "a model is opened from a path, bytes, bytearray, memoryview, mmap, uint8 array or "
             f"binary file object, not from {type(source).__name__}"
         )
-    # No writeable array can be made from a read-only view.
+    return _frozen(memory)
+
+
+def _frozen(memory: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a view from which no writeable array can be made."""
     return np.frombuffer(memory.data.toreadonly(), np.uint8)
 
 
@@ -70,12 +74,12 @@ _SMALL = 1 << 20
 """A file up to this size is read, which is faster than mapping it and touching its pages."""
 
 
-def _load_path(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
+def _load_path(path: str | os.PathLike[str], read_up_to: int = _SMALL) -> NDArray[np.uint8]:
     with open(path, "rb", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
         if size > sys.maxsize:
             raise UnsupportedError(f"the file has {size:_} bytes, more than Python can address")
-        if size > _SMALL:
+        if size > read_up_to:
             # Some file systems cannot map files.
             with contextlib.suppress(OSError, ValueError):
                 mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -106,58 +110,87 @@ def _read(file: BinaryIO) -> bytes:
     return content
 
 
-def load_beside(folder: str | None, name: str, offset: int, length: int) -> NDArray[np.uint8]:
-    """Return some bytes of a file in the model's folder.
+class Folder:
+    """The folder of a model, in which other files may hold values of its tensors.
+
+    Each file is mapped once, however many tensors have their values in it, and the model itself not
+    again.
 
     Parameters
     ----------
-    folder : str or None
-        The folder of the model; None if it was opened from memory.
-    name : str
-        The file's name, which the model gives.
-    offset, length : int
-        Where the bytes begin, and how many there are.
-
-    Returns
-    -------
-    ndarray of uint8, shape (length,)
-        A read-only view of the mapped file; no other bytes of it are read.
-
-    Raises
-    ------
-    UnsupportedError
-        The model has no folder.
-    CorruptModelError
-        The name is not that of a plain file in the folder, or the file is too short.
-
-    Examples
-    --------
-    >>> load_beside("fixtures", "manifest.json", 0, 1).tobytes()
-    b'{'
+    model : str
+        The path of the model.
+    memory : ndarray of uint8, shape (size,)
+        All its bytes.
     """
-    if folder is None:
-        raise UnsupportedError(
-            f"the values are in file {name!r} beside the model, which was not opened from a path"
-        )
-    memory = load(_path_beside(folder, name))
-    if offset > memory.size or length > memory.size - offset:
-        raise CorruptModelError(
-            f"the values are bytes {offset:_} to {offset + length:_} of file {name!r}, but its "
-            f"size is {memory.size:_}"
-        )
-    return memory[offset : offset + length]
 
+    def __init__(self, model: str, memory: NDArray[np.uint8]) -> None:
+        self.path = os.path.dirname(os.path.abspath(model))
+        self._files = {os.path.realpath(model): memory}
 
-def _path_beside(folder: str, name: str) -> str:
-    """Return the path of a file in a folder; refuse names and links that lead out of it."""
-    if not name or name in (".", "..") or set(name) & set("/\\:\0"):
-        raise CorruptModelError(f"{name!r} is not the name of a file beside the model")
-    path = os.path.join(folder, name)
-    if os.path.dirname(os.path.realpath(path)) != os.path.realpath(folder):
-        raise CorruptModelError(f"file {name!r} is a link that leads out of the model's folder")
-    if not os.path.isfile(path):
-        raise CorruptModelError(f"there is no file {name!r} beside the model")
-    return path
+    def close(self) -> None:
+        """Release the files; arrays that are views of them keep them alive."""
+        self._files = {}
+
+    def read(self, name: str, offset: int, length: int) -> NDArray[np.uint8]:
+        """Return some bytes of a file in the folder.
+
+        Parameters
+        ----------
+        name : str
+            The file's name, which the model gives.
+        offset, length : int
+            Where the bytes begin, and how many there are.
+
+        Returns
+        -------
+        ndarray of uint8, shape (length,)
+            A read-only view of the mapped file; no other bytes of it are read.
+
+        Raises
+        ------
+        CorruptModelError
+            The name is not that of a file in the folder, or the file is too short.
+        ExternalFileError
+            The file does not exist or cannot be read.
+
+        Examples
+        --------
+        >>> model = "fixtures/residual_int8.tflite"
+        >>> Folder(model, load(model)).read("manifest.json", 0, 1).tobytes()
+        b'{'
+        """
+        memory = self._file(name)
+        if offset > memory.size or length > memory.size - offset:
+            raise CorruptModelError(
+                f"the values are bytes {offset:_} to {offset + length:_} of file {name!r}, but its "
+                f"size is {memory.size:_}"
+            )
+        return memory[offset : offset + length]
+
+    def _file(self, name: str) -> NDArray[np.uint8]:
+        """Return a file's bytes; refuse names and links that lead out of the folder."""
+        if not name or name in (".", "..") or set(name) & set("/\\:\0"):
+            raise CorruptModelError(f"{name!r} is not the name of a file beside the model")
+        try:
+            path = os.path.realpath(os.path.join(self.path, name))
+            if path in self._files:
+                return self._files[path]
+            if os.path.dirname(path) != os.path.realpath(self.path):
+                raise CorruptModelError(
+                    f"file {name!r} is a link that leads out of the model's folder"
+                )
+            if not os.path.isfile(path):
+                reason = "not a regular file" if os.path.exists(path) else "it does not exist"
+                raise ExternalFileError(f"cannot read file {name!r} beside the model: {reason}")
+            return self._files.setdefault(path, _frozen(_load_path(path, read_up_to=0)))
+        except (OSError, UnicodeError) as error:
+            if isinstance(error, ExternalFileError):
+                raise
+            reason = getattr(error, "strerror", None) or str(error)
+            raise ExternalFileError(
+                f"cannot read file {name!r} beside the model: {reason}"
+            ) from None
 
 
 def require_identifier(memory: NDArray[np.uint8], identifier: bytes) -> None:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from ..errors import TFLiteError, plural
 from ..format.flatbuffer import File, Positions, Tables
 from ..format.schema import IDENTIFIER
-from ..format.source import Source, load, require_identifier
+from ..format.source import Folder, Source, load, require_identifier
 from ..format.tables import Structure, read_structure
 from .buffer import Buffer
 from .once import cached_property
@@ -82,8 +82,8 @@ def open(source: Source) -> Model:
 
 def _read(source: Source, name: str | None) -> Structure | TFLiteError:
     """Return a model's tables, or an error, whose traceback then does not keep the file alive."""
-    folder = None if name is None else os.path.dirname(os.path.abspath(name))
     memory = load(source)
+    folder = None if name is None else Folder(name, memory)
     try:
         require_identifier(memory, IDENTIFIER)
         return read_structure(File(memory, folder))

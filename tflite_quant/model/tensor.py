@@ -16,7 +16,6 @@ from ..errors import CorruptModelError, TFLiteError, UnsupportedError, brief, pl
 from ..format import values
 from ..format.budget import DENSE_PER_BYTE, MAX_ARRAY_RANK, Budget
 from ..format.schema import TensorType, quantization_details_name
-from ..format.source import load_beside
 from ..format.sparsity import Sparsity, densify, sparsity_of
 from ..format.tables import BLOCKWISE, CUSTOM, ExternalBuffer, Structure
 from .block_quantization import Blockwise, MultiAxis
@@ -220,6 +219,8 @@ class Tensor:
         CorruptModelError
             The buffer does not hold as many values as the shape requires, or its strings or
             sparse values are inconsistent.
+        ExternalFileError
+            The values are in a file beside the model that is missing or cannot be read.
         ValueError
             The model is closed.
         """
@@ -287,7 +288,12 @@ class Tensor:
         if external.packing not in ("", "unpacked"):
             raise UnsupportedError(f"its bytes are packed as {external.packing!r}")
         folder = self._structure.file.folder
-        return load_beside(folder, external.file, external.offset, external.length)
+        if folder is None:
+            raise UnsupportedError(
+                f"the values are in file {external.file!r} beside the model, which was not opened "
+                "from a path"
+            )
+        return folder.read(external.file, external.offset, external.length)
 
     def _shaped(self, array: NDArray[Any]) -> NDArray[Any]:
         try:
