@@ -780,7 +780,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=80_000, help="bytes of each bomb")
     parser.add_argument("--over", action="store_true", help="print what is past a limit only")
     options = parser.parse_args()
-    _limit_memory()
+    limit_memory()
     paths = [name for name in options.names if os.path.isfile(name)]
     words = [name for name in options.names if name not in paths]
     print(f"{'file':52} {'question':20} {'s':>7} {'MB':>7}  outcome")
@@ -841,7 +841,7 @@ def _outcome(question: str, path: str) -> str:
     return "answered" + (f", {answer.printed:_} characters" if answer.printed else "")
 
 
-def _limit_memory() -> None:
+def limit_memory() -> None:
     """Keep what takes all memory from taking the machine's."""
     if sys.platform != "win32":
         import resource  # noqa: PLC0415  # not on every system

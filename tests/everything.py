@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import deque
 from collections.abc import Callable, Iterator
 
 import tflite_quant as tq
@@ -10,9 +11,12 @@ from tflite_quant.command import json_text, text_tables
 from tflite_quant.litert import lite
 from tflite_quant.litert.analyzer import report
 
-__all__ = ["ask_everything", "questions"]
+__all__ = ["ARRAYS", "ask_everything", "interpret", "questions"]
 
-Ask = Callable[[], object]
+Question = tuple[str, Callable[[], object]]
+
+ARRAYS = {"Tensor.data", "Tensor.stored", "Tensor.dequantize", "Tensor, text", "Tensor, JSON"}
+"""Questions whose answers are as large as what is asked for."""
 
 
 def ask_everything(content: bytes) -> bool:
@@ -27,48 +31,54 @@ def ask_everything(content: bytes) -> bool:
         model = tq.open(content)
     except tq.TFLiteError:
         return False
-    for ask in questions(model):
+    for _, ask in questions(model):
         with contextlib.suppress(tq.TFLiteError):
             ask()
     return True
 
 
-def questions(model: tq.Model) -> Iterator[Ask]:
-    """Give all questions that a model can be asked."""
-    yield model.summary
-    yield model.__repr__
-    yield lambda: str(model.summary())
-    yield lambda: report(model)
-    yield lambda: str(tq.check(model))
-    yield lambda: tq.c_header(model)
-    yield lambda: tq.c_header(model, tensors=["*"], include_model=True)
-    yield lambda: "".join(json_text.model_json(model, model.subgraphs))
-    yield lambda: (model.signatures, model.metadata, model.buffers)
-    yield lambda: list(text_tables.model_lines(model, model.subgraphs, 80))
-    yield lambda: list(text_tables.operator_lines(model, model.subgraphs, 80))
-    for graph in model.subgraphs:
-        yield lambda graph=graph: model.get_tensor_details(graph.index)  # type: ignore[misc]
-        yield graph.__repr__
-        for tensor in graph.tensors:
+def questions(model: tq.Model, most: int | None = None) -> Iterator[Question]:
+    """Give all questions that a model can be asked, each with its name.
+
+    Parameters
+    ----------
+    most : int, optional
+        Of so many tensors and operators of a subgraph, and subgraphs, each is asked itself.
+    """
+    yield "Model.summary", lambda: str(model.summary())
+    yield "Model.repr", model.__repr__
+    yield "analyze", lambda: report(model)
+    yield "check", lambda: str(tq.check(model))
+    yield "c_header", lambda: tq.c_header(model)
+    yield "c_header, all", lambda: tq.c_header(model, tensors=["*"], include_model=True)
+    yield "Model, JSON", lambda: deque(json_text.model_json(model, model.subgraphs), 0)
+    yield "Model.lists", lambda: (model.signatures, model.metadata, model.buffers)
+    yield "Model, table", lambda: list(text_tables.model_lines(model, model.subgraphs, 80))
+    yield "operators, table", lambda: list(text_tables.operator_lines(model, model.subgraphs, 80))
+    for graph in model.subgraphs[:most]:
+        yield "details", lambda graph=graph: model.get_tensor_details(graph.index)  # type: ignore[misc]
+        yield "Subgraph.repr", graph.__repr__
+        for tensor in graph.tensors[:most]:
             yield from _of_a_tensor(tensor)
-        for operator in graph.operators:
+        for operator in graph.operators[:most]:
             yield from _of_an_operator(operator)
 
 
-def _of_a_tensor(tensor: tq.Tensor) -> Iterator[Ask]:
-    yield tensor.dequantize
-    yield tensor.__repr__
-    yield lambda: "".join(json_text.tensor_json(tensor))
+def _of_a_tensor(tensor: tq.Tensor) -> Iterator[Question]:
+    yield "Tensor.dequantize", tensor.dequantize
+    yield "Tensor.repr", tensor.__repr__
+    yield "Tensor, text", lambda: list(text_tables.tensor_lines(tensor, 80))
+    yield "Tensor, JSON", lambda: deque(json_text.tensor_json(tensor), 0)
     for name in ("data", "stored", "sparsity", "nbytes", "external_buffer", "quantization"):
-        yield lambda name=name: getattr(tensor, name)  # type: ignore[misc]
+        yield f"Tensor.{name}", lambda name=name: getattr(tensor, name)  # type: ignore[misc]
 
 
-def _of_an_operator(operator: tq.Operator) -> Iterator[Ask]:
-    yield operator.__repr__
-    yield lambda: tq.operator_requantization(operator)
+def _of_an_operator(operator: tq.Operator) -> Iterator[Question]:
+    yield "Operator.repr", operator.__repr__
+    yield "operator_requantization", lambda: tq.operator_requantization(operator)
     names = ("options", "options_name", "custom_options", "custom_data", "name", "inputs")
     for name in (*names, "outputs", "intermediates", "version"):
-        yield lambda name=name: getattr(operator, name)  # type: ignore[misc]
+        yield f"Operator.{name}", lambda name=name: getattr(operator, name)  # type: ignore[misc]
 
 
 def interpret(content: bytes) -> None:

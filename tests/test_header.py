@@ -512,6 +512,44 @@ def test_no_name_ends_a_comment() -> None:
         assert harmless.fullmatch(module._comment(name)), name
 
 
+_TOKEN = re.compile(r"[A-Za-z_]\w*|\d[\w.]*(?:[eEpP][+-]\w+)?|\"[^\"\n]*\"|\S")
+
+
+def tokens_of_all(names: list[str], folder: Path, language: str) -> list[str]:
+    """Give what the compiler sees of a header with these names, each identifier as 'i'."""
+    tensors = [
+        TensorSpec(name, (1,), scale=0.5, zero_point=index % 9) for index, name in enumerate(names)
+    ]
+    weights = [
+        constant(np.array([index % 9], np.int8), 0.5, 0, name=name)
+        for index, name in enumerate(names[-200:])
+    ]
+    graph = SubgraphSpec([*tensors, *weights], list(range(len(names))), [0], name=names[-1])
+    model = build.model(graph, description=names[-2])
+    (folder / "all.h").write_text(tq.c_header(model, prefix="p", tensors=["*"]))
+    source = folder / ("all.c" if language[:2] == "c9" else "all.cpp")
+    source.write_text('#include "all.h"\nint main(void) { return 0; }\n')
+    compiled(source, folder / f"all_{language}.exe", language)
+    command = [shutil.which("cc") or "cc", "-E", "-P", "-x", "c", str(folder / "all.h")]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    # What the system's own headers declare comes first.
+    own = text[text.index("p_") :]
+    return [
+        "i" if token[0].isalpha() or token[0] == "_" else token for token in _TOKEN.findall(own)
+    ]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_name_becomes_code(language: str, tmp_path: Path) -> None:
+    """Headers with every text of up to four such characters have the tokens of harmless ones."""
+    several = (itertools.product("/*?\\\na", repeat=n) for n in range(5))
+    hostile = ["".join(some) for product in several for some in product]
+    harmless = [f"n{index}" for index in range(len(hostile))]
+    found = tokens_of_all(hostile, tmp_path, language)
+    assert found == tokens_of_all(harmless, tmp_path, language)
+    assert len(found) > 20 * len(hostile)
+
+
 @pytest.mark.parametrize("name", ["/*/", "*/ int x; /*", "??/", "a\\", "//\nint y;"])
 def test_comments_of_a_header_are_harmless(name: str) -> None:
     text = tq.c_header(build.model(SubgraphSpec([TensorSpec(name, (1,))], [0], [0])), prefix="p")

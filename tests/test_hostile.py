@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import random
+from collections.abc import Iterator
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import tflite_quant as tq
 from conftest import ROOT, many
-from tests import faults, mutation
+from tests import faults, mutation, trial
 from tests.everything import ask_everything, interpret
+from tests.generator import THEMES, Choices, generated
 from tests.mutation import Mutant, mutants
 
 SMALL = faults.svdf(1)
@@ -21,6 +27,58 @@ def test_changed_models(mutant: Mutant) -> None:
     ask_everything(mutant.content)
     with contextlib.suppress(tq.TFLiteError):
         interpret(mutant.content)
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    with trial.a_folder() as folder:
+        yield folder
+
+
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 1 << 32))
+def test_models_that_no_converter_writes(seed: int, folder: Path) -> None:
+    """Every question and command, as `python -m tests.trial` asks for hours; not for time here."""
+    made = generated(random.Random(seed).randrange)
+    tally = trial.Tally()
+    found = list(trial.failures(made.content, folder, tally, with_memory=False))
+    assert [failure for failure in found if failure.fault != "too slow"] == []
+
+
+def test_generated_models_are_of_every_kind(folder: Path) -> None:
+    """And can be opened, or there would be nothing to ask, but for those with wrong lengths."""
+    r = random.Random(0)
+    made = [generated(r.randrange) for _ in range(300)]
+    assert {one.theme for one in made} == set(THEMES)
+    opened = {one.theme for one in made if _opens(one.content)}
+    assert opened >= {*THEMES} - {"lengths"}
+
+
+def _opens(content: bytes) -> bool:
+    try:
+        tq.open(content)
+    except tq.TFLiteError:
+        return False
+    return True
+
+
+def test_a_trial_finds_what_is_wrong(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A question that breaks is found, and a model that breaks it is made smaller."""
+
+    def broken(tensor: tq.Tensor) -> int:
+        return 1 // len(tensor.shape)
+
+    monkeypatch.setattr(tq.Tensor, "sparsity", property(broken))
+    for seed in range(9):
+        choices = Choices(random.Random(seed).randrange)
+        content = generated(choices).content
+        found = list(trial.failures(content, folder, trial.Tally(), with_memory=False))
+        if found:
+            break
+    assert "ZeroDivisionError" in {failure.fault for failure in found}
+    kind = next(failure.kind for failure in found if failure.fault == "ZeroDivisionError")
+    small = trial.smallest(choices.made, kind, folder, seconds=5)
+    assert len(small.content) < len(content)
 
 
 def test_a_model_cut_short_at_every_byte() -> None:

@@ -256,10 +256,8 @@ def _parameters(quantization: schemes.Quantization) -> dict[str, Any]:
 
 
 def _json(value: Any) -> Any:
-    """Return a Python value or an array as JSON data."""
+    """Return a Python value as JSON data; arrays become text piece by piece, later."""
     match value:
-        case np.ndarray():
-            return _array_data(value)
         case dict():
             return {str(key): _json(item) for key, item in value.items()}
         case list() | tuple():

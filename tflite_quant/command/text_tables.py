@@ -183,9 +183,8 @@ def tensor_lines(tensor: Tensor, width: int | None = None) -> Iterator[str]:
     facts = tensor_facts(tensor)
     quantization = facts.pop("quantization")
     by_scale = ("scale", "zero_point", "min", "max")
-    lists = {key: quantization.pop(key) for key in by_scale if quantization.get(key)}
-    # The scale of a block may be a tensor without axes.
-    lists = {key: values if isinstance(values, list) else [values] for key, values in lists.items()}
+    lists = {key: quantization.pop(key) for key in by_scale if np.size(quantization.get(key, ()))}
+    lists = {key: np.asarray(values).reshape(-1).tolist() for key, values in lists.items()}
     facts |= quantization
     if facts.pop("sparsity", None):
         facts["sparsity"] = repr(tensor.sparsity)
@@ -206,8 +205,13 @@ def _fact(value: object) -> str:
 
 
 def _cell(value: float | str) -> str:
-    """Return a float32 with the fewest digits that read back to it, anything else as it is."""
-    return str(np.float32(value)) if isinstance(value, float) else str(value)
+    """Return a number as text, with the fewest digits that read back to it."""
+    if isinstance(value, float):
+        with np.errstate(over="ignore"):
+            narrow = np.float32(value)
+        # Scales that are a tensor of their own may be wider.
+        return str(narrow) if float(narrow) == value else repr(value)
+    return str(value)
 
 
 def _table(

@@ -126,6 +126,7 @@ class Folder:
 
     def __init__(self, model: str, memory: NDArray[np.uint8]) -> None:
         self.path = os.path.dirname(os.path.abspath(model))
+        # By its path and by each name of it; resolving a name thousands of times takes long.
         self._files = {os.path.realpath(model): memory}
 
     def close(self) -> None:
@@ -160,7 +161,9 @@ class Folder:
         >>> Folder(model, load(model)).read("manifest.json", 0, 1).tobytes()
         b'{'
         """
-        memory = self._file(name)
+        memory = self._files.get(name)
+        if memory is None:
+            memory = self._files[name] = self._file(name)
         if offset > memory.size or length > memory.size - offset:
             raise CorruptModelError(
                 f"the values are bytes {offset:_} to {offset + length:_} of file {name!r}, but its "
