@@ -36,7 +36,22 @@ _ENCODER = json.JSONEncoder(allow_nan=False)
 
 
 def _encode(value: str | float | None) -> str:
-    return for_json(_ENCODER.encode(value))
+    # Most values are integers, for which the encoder would be a detour.
+    return str(value) if type(value) is int else for_json(_ENCODER.encode(value))
+
+
+def _short(value: Any, indent: str) -> str | None:
+    """Return a scalar, or a short list of integers, as text; None for anything else."""
+    if value is None or isinstance(value, str | int | float):
+        return _encode(value)
+    if (
+        type(value) is not list
+        or len(value) > _PARTS
+        or any(type(item) is not int for item in value)
+    ):
+        return None
+    inner = f"{indent} "
+    return f"[{inner}{f',{inner}'.join(map(str, value))}{indent}]" if value else "[]"
 
 
 def json_text(data: Any, budget: Budget | None = None, indent: str = "\n") -> Iterator[str]:
@@ -76,15 +91,16 @@ def json_text(data: Any, budget: Budget | None = None, indent: str = "\n") -> It
         is_empty = False
         if isinstance(value, np.ndarray) and not value.ndim:
             value = _array_data(value)
-        is_scalar = value is None or isinstance(value, str | int | float)
-        if is_scalar:
-            parts.append(_encode(value))
+        text = _short(value, inner)
+        if text is not None:
+            parts.append(text)
             if budget is not None:
-                budget.spend(_VALUE_COST + _CHARACTER_COST * len(parts[-1]), "the JSON text")
-        if not is_scalar or len(parts) > _PARTS:
+                count = len(value) if isinstance(value, list) else 1
+                budget.spend(_VALUE_COST * count + _CHARACTER_COST * len(text), "the JSON text")
+        if text is None or len(parts) > _PARTS:
             yield "".join(parts)
             parts = []
-        if not is_scalar:
+        if text is None:
             yield from json_text(value, budget, inner)
     yield "".join(parts) + ("" if is_empty else indent) + ("}" if is_dict else "]")
 
