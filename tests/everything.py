@@ -55,6 +55,10 @@ def questions(model: tq.Model, most: int | None = None) -> Iterator[Question]:
     yield "Model.lists", lambda: (model.signatures, model.metadata, model.buffers)
     yield "Model, table", lambda: list(text_tables.model_lines(model, model.subgraphs, 80))
     yield "operators, table", lambda: list(text_tables.operator_lines(model, model.subgraphs, 80))
+    yield "Model.to_records", model.to_records
+    yield "Model.to_records, operators", lambda: model.to_records("operators")
+    yield "Model.html", model._repr_html_
+    yield "Model.find", lambda: model.find("*a*b*")
     for graph in model.subgraphs[:most]:
         yield "details", lambda graph=graph: model.get_tensor_details(graph.index)  # type: ignore[misc]
         yield "Subgraph.repr", graph.__repr__
@@ -69,6 +73,10 @@ def _of_a_tensor(tensor: tq.Tensor) -> Iterator[Question]:
     yield "Tensor.repr", tensor.__repr__
     yield "Tensor, text", lambda: list(text_tables.tensor_lines(tensor, 80))
     yield "Tensor, JSON", lambda: deque(json_text.tensor_json(tensor), 0)
+    yield "Tensor.html", tensor._repr_html_
+    yield "Tensor.quantize", lambda: tensor.quantize([0.5])
+    for name in ("role", "producer", "consumers", "converted", "range", "size", "subgraph"):
+        yield f"Tensor.{name}", lambda name=name: getattr(tensor, name)  # type: ignore[misc]
     for name in ("data", "stored", "sparsity", "nbytes", "external_buffer", "quantization"):
         yield f"Tensor.{name}", lambda name=name: getattr(tensor, name)  # type: ignore[misc]
 
@@ -76,7 +84,10 @@ def _of_a_tensor(tensor: tq.Tensor) -> Iterator[Question]:
 def _of_an_operator(operator: tq.Operator) -> Iterator[Question]:
     yield "Operator.repr", operator.__repr__
     yield "operator_requantization", lambda: tq.operator_requantization(operator)
-    names = ("options", "options_name", "custom_options", "custom_data", "name", "inputs")
+    names = (
+        "weights", "bias", "activation", "code", "subgraph", "options", "options_name",
+        "custom_options", "custom_data", "name", "inputs",
+    )  # fmt: skip
     for name in (*names, "outputs", "intermediates", "version"):
         yield f"Operator.{name}", lambda name=name: getattr(operator, name)  # type: ignore[misc]
 

@@ -246,12 +246,29 @@ class TestQuantize:
         r = random(axis)
         real = r.normal(0, 20, shape).astype(np.float32)
         scales = r.uniform(0.01, 0.5, shape[axis]).astype(np.float32)
-        zeros = r.integers(-5, 5, shape[axis])
+        zeros = r.integers(*((0, 10) if dtype.kind == "u" else (-5, 5)), shape[axis])
         expected = oracle.quantized(real, dtype, scales, zeros, axis)
         assert same_bits(tq.quantize(real, scales, zeros, axis, dtype), expected)
         assert same_bits(tq.quantize(real, scales, zeros, axis - len(shape), dtype), expected)
         shared = oracle.quantized(real, dtype, scales, zeros[:1].repeat(shape[axis]), axis)
         assert same_bits(tq.quantize(real, scales, zeros[0], axis, dtype), shared)
+
+    @pytest.mark.parametrize(
+        ("arguments", "error", "message"),
+        [
+            (([1.0], -1.0, 0), tq.QuantizationError, "a scale is -1.0, expected a positive"),
+            (([1.0], 0.0, 0), tq.QuantizationError, "a scale is 0.0, expected a positive"),
+            (([1.0], 0.5, 128), tq.QuantizationError, "a zero point is 128, .* int8 can hold"),
+            (([1.0], 0.5, -1, None, np.uint8), tq.QuantizationError, "-1, .* uint8 can hold"),
+            (([1.0], "0.5", 0), TypeError, "scale has dtype str"),
+            (([1.0], True, 0), TypeError, "scale has dtype bool"),
+        ],
+    )
+    def test_what_cannot_be_meant(
+        self, arguments: tuple[Any, ...], error: type[Exception], message: str
+    ) -> None:
+        with pytest.raises(error, match=message):
+            tq.quantize(*arguments)
 
     def test_saturates(self) -> None:
         real = np.array([np.inf, -np.inf, 3e38, -3e38], np.float32)

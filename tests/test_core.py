@@ -29,8 +29,11 @@ MAY_IMPORT = {
 FROM_ABOVE = {
     ("model/model.py", "Model.summary", "summary.summary"),
     ("model/model.py", "Model.get_tensor_details", "litert.tensor_details"),
+    ("model/model.py", "Model.to_records", "summary"),
+    ("model/model.py", "Model._repr_html_", "summary.html"),
+    ("model/tensor.py", "Tensor._repr_html_", "summary.html"),
 }
-"""Two methods show what stands above them, and import it when they are called."""
+"""Methods that show what stands above them, and import it when they are called."""
 
 USE = """
 import sys

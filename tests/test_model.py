@@ -67,7 +67,7 @@ def test_the_model(model: tq.Model) -> None:
 def test_what_is_absent_is_empty() -> None:
     model = tq.open(build.model(build.SubgraphSpec([build.TensorSpec(None, None)])))
     tensor = model.tensors[0]
-    assert (model.description, model.metadata, model.signatures) == ("", (), ())
+    assert (model.description, model.metadata, list(model.signatures)) == ("", (), [])
     assert (model.inputs, model.outputs, model.operators) == ((), (), ())
     assert (model.subgraphs[0].name, tensor.name, tensor.shape, tensor.shape_signature) == (
         "", "", (), ()
@@ -99,7 +99,8 @@ def test_operators(model: tq.Model) -> None:
     assert dense.inputs == (model.tensors[0], model.tensors[1], None)
     assert dense.outputs == (model.tensors[3],)
     assert dense.intermediates == (model.tensors[5],)
-    assert (magic.name, magic.custom_name, magic.code) == ("CUSTOM", "Magic", CODES.CUSTOM)
+    assert (magic.name, magic.custom_name, magic.code) == ("Magic", "Magic", CODES.CUSTOM)
+    assert magic.code.name == "CUSTOM"
     assert (scatter.name, scatter.inputs) == ("STABLEHLO_SCATTER", ())
     assert unknown.name == "BuiltinOperator(9999)"
     assert repr(dense) == (
@@ -253,7 +254,7 @@ class TestLookups:
             model[6]
 
     def test_an_operator_is_found_by_name(self, model: tq.Model) -> None:
-        found = [operator for operator in model.operators if operator.name == "CUSTOM"]
+        found = [operator for operator in model.operators if operator.name == "Magic"]
         assert [operator.index for operator in found] == [1]
 
 

@@ -10,6 +10,7 @@ import os
 import re
 import tracemalloc
 from collections.abc import Callable, Iterator, Mapping
+from enum import IntEnum
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType, ModuleType
@@ -110,6 +111,11 @@ def plain(value: object) -> object:
     return value.decode() if isinstance(value, bytes) else value
 
 
+def kind(value: object) -> type:
+    """Give the type of a value; a member of an enumeration is an int."""
+    return int if isinstance(value, IntEnum) else type(value)
+
+
 def assert_same(options: Options | None, theirs: Any) -> None:
     """Compare every field with an object of LiteRT's generated classes."""
     if theirs is None:
@@ -125,7 +131,7 @@ def assert_same(options: Options | None, theirs: Any) -> None:
             assert value in {(), b""}, name
         else:
             assert value == expected[name], name
-            assert type(value) is type(expected[name]), name
+            assert kind(value) is type(expected[name]), name
 
 
 def litert_options(content: bytes) -> list[tuple[Any, Any]]:
@@ -215,6 +221,30 @@ PACKAGED = [
 ]
 
 
+@pytest.mark.parametrize("field", [*module._ENUMERATIONS, "output_type"])
+def test_words_are_those_of_litert(field: str) -> None:
+    """A number has the name that LiteRT's own generated classes give it."""
+    ours = module._enumeration(field)
+    assert ours is not None
+    theirs = vars(getattr(newest(), ours.__name__)).items()
+    assert {member.name: member.value for member in ours}.items() <= {
+        (name, value) for name, value in theirs if name[0] != "_"
+    } | {("FLOAT8_E4M3FN", 21), ("FLOAT8_E5M2", 22)}
+    assert ours(99) == 99
+    assert ours(99).name == f"{ours.__name__}(99)"
+
+
+def test_fields_with_words_are_numbers_of_some_table() -> None:
+    """No name of a field is misspelt, and none is a number of another kind."""
+    fields = [
+        field
+        for union, member, name in PACKAGED
+        for field in layout_of(getattr(tflite, name)).fields
+    ]
+    known = {field.name for field in fields if field.kind is Kind.NUMBER}
+    assert {*module._ENUMERATIONS, *module._TENSOR_TYPES} - {"comparison_direction"} <= known
+
+
 @pytest.mark.parametrize(("union", "member", "name"), PACKAGED)
 def test_every_table_with_every_field(union: int, member: int, name: str) -> None:
     values = {slot: example_of(name, slot) for slot in slots(name)}
@@ -232,7 +262,7 @@ def test_every_table_with_every_field(union: int, member: int, name: str) -> Non
     for slot, value in values.items():
         ours = options.values[slot.name]
         assert ours == plain(value)
-        assert type(ours) is type(plain(value))
+        assert kind(ours) is type(plain(value))
     newer = {field.name for field in module._NEWER_FIELDS.get(name, ())}
     assert set(options.values) - newer == {slot.name for slot in values}
 

@@ -119,7 +119,7 @@ def test_newest_enumerations() -> None:
             elif enum == "QuantizationDetails":
                 assert schema.quantization_details_name(value) == name
             else:
-                assert schema.builtin_operator_name(value) == name
+                assert schema.BuiltinOperator(value).name == name
 
 
 def test_vectors_have_the_types_that_the_schema_gives() -> None:
@@ -168,6 +168,6 @@ class TestTensorType:
 
 
 def test_builtin_operators() -> None:
-    assert schema.builtin_operator_name(tflite.BuiltinOperator.CONV_2D) == "CONV_2D"
-    assert schema.builtin_operator_name(tflite.BuiltinOperator.CUSTOM) == "CUSTOM"
-    assert schema.builtin_operator_name(100_000) == "BuiltinOperator(100000)"
+    assert schema.BuiltinOperator(tflite.BuiltinOperator.CONV_2D).name == "CONV_2D"
+    assert schema.BuiltinOperator(tflite.BuiltinOperator.CUSTOM).name == "CUSTOM"
+    assert schema.BuiltinOperator(100_000).name == "BuiltinOperator(100000)"

@@ -97,7 +97,7 @@ class TestFloats:
         values = np.array([1.5, -2.0], np.float32)
         tensor = tq.open(build.one(build.constant(values))).tensors[0]
         out = np.empty(2, np.float32)
-        assert tensor.dequantize(out) is out
+        assert tensor.dequantize(out=out) is out
         assert out.tolist() == [1.5, -2]
         assert tensor.dequantize().flags.writeable
 

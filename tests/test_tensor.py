@@ -207,7 +207,7 @@ class TestDequantize:
     def test_out(self) -> None:
         one = tensor(build.constant(np.arange(3, dtype=np.int8), 0.5, 1))
         out = np.zeros(3, np.float32)
-        assert one.dequantize(out) is out
+        assert one.dequantize(out=out) is out
         assert out.tolist() == [-0.5, 0, 0.5]
 
     @pytest.mark.parametrize(

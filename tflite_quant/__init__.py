@@ -28,6 +28,7 @@ from .format.tables import ExternalBuffer
 from .model.block_quantization import Blockwise, MultiAxis
 from .model.buffer import Buffer
 from .model.model import Metadata, Model, Signature, open
+from .model.names import Named
 from .model.operator import Operator
 from .model.quantization import (
     Custom,
@@ -70,6 +71,7 @@ __all__ = [
     "Model",
     "MultiAxis",
     "Multiplier",
+    "Named",
     "NotQuantized",
     "NotTFLiteError",
     "Operator",

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -125,6 +125,36 @@ def _dequantize_wide(
             out[block] = difference.astype(np.float32) * _part(scales, block)
 
 
+_Integer = TypeVar("_Integer", bound=np.integer[Any])
+
+
+@overload
+def quantize(
+    real: ArrayLike,
+    scale: ArrayLike,
+    zero_point: ArrayLike,
+    axis: int | None = None,
+    *,
+    out: NDArray[np.int8] | None = None,
+) -> NDArray[np.int8]: ...
+@overload
+def quantize(
+    real: ArrayLike,
+    scale: ArrayLike,
+    zero_point: ArrayLike,
+    axis: int | None = None,
+    dtype: type[_Integer] | np.dtype[_Integer] = ...,
+    out: NDArray[_Integer] | None = None,
+) -> NDArray[_Integer]: ...
+@overload
+def quantize(
+    real: ArrayLike,
+    scale: ArrayLike,
+    zero_point: ArrayLike,
+    axis: int | None = None,
+    dtype: DTypeLike = ...,
+    out: NDArray[Any] | None = None,
+) -> NDArray[Any]: ...
 def quantize(
     real: ArrayLike,
     scale: ArrayLike,
@@ -159,8 +189,8 @@ def quantize(
     Raises
     ------
     QuantizationError
-        A value is NaN, a scale is zero or not finite, or the numbers of scales and zero points do
-        not fit each other or the axis.
+        A value is NaN, a scale is not positive and finite, a zero point is outside the range of
+        the type, or the numbers of scales and zero points do not fit each other or the axis.
     TypeError
         `real` is not real numbers, `dtype` is not an integer type of at most 32 bits, or `out` is
         not of that type.
@@ -179,12 +209,17 @@ def quantize(
     if target_type.kind not in "iu" or target_type.itemsize > 4:
         raise TypeError(f"dtype is {target_type.name}, expected an integer type of at most 32 bits")
     scales, zeros = _parameters(scale, zero_point, values.shape, axis)
-    if not scales.all():
-        raise QuantizationError("a scale is 0, expected another number to divide by")
+    if scales.min() <= 0:
+        raise QuantizationError(f"a scale is {scales.min()}, expected a positive number")
+    bounds = np.iinfo(target_type)
+    if zeros.min() < bounds.min or zeros.max() > bounds.max:
+        outside = zeros[(zeros < bounds.min) | (zeros > bounds.max)][0]
+        raise QuantizationError(
+            f"a zero point is {outside}, expected one that {target_type.name} can hold"
+        )
     out = output(out, values, target_type)
     source, target, scales, zeros = _arrange(values, out, scales, zeros, axis)
     narrow = target_type.itemsize <= 2 and are_exact(zeros)
-    bounds = np.iinfo(target_type)
     zeros = zeros.astype(np.float32 if narrow else np.float64)
     lowest, highest = bounds.min - zeros, bounds.max - zeros
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
@@ -249,8 +284,11 @@ def as_float32(scale: ArrayLike) -> NDArray[np.float32]:
     """Return scales as float32; too large ones become infinite, which `require_finite` refuses."""
     if isinstance(scale, np.ndarray) and scale.dtype == np.float32:
         return scale
+    scales = np.asarray(scale)
+    if scales.size and scales.dtype.kind not in "fiu":
+        raise TypeError(f"scale has dtype {scales.dtype.name}, expected real numbers")
     with np.errstate(over="ignore"):
-        return np.asarray(scale, np.float32)
+        return scales.astype(np.float32)
 
 
 def require_finite(scales: NDArray[np.float32]) -> None:

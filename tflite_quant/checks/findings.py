@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 from ..escape import for_terminal
+from ..summary.html import table
 
 
 def counted(count: int, word: str) -> str:
@@ -140,6 +141,20 @@ class Report:
 
     def __len__(self) -> int:
         return len(self.findings)
+
+    @overload
+    def __getitem__(self, index: int) -> Finding: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Finding, ...]: ...
+    def __getitem__(self, index: int | slice) -> Finding | tuple[Finding, ...]:
+        """Return a finding, or some of them."""
+        return self.findings[index]
+
+    def _repr_html_(self) -> str:
+        rows = ((f.severity, f.id, f.place, f.found, f.expected, f.effect) for f in self)
+        titles = ("severity", "id", "place", "found", "expected", "effect")
+        name = table([], [[self.name or "model", self.summary]])
+        return name + (table(titles, rows, len(self)) if self.findings else "")
 
     def __repr__(self) -> str:
         return f"Report({self.name!r}, {self.summary})"

@@ -27,7 +27,7 @@ def graph_findings(model: Model) -> Iterator[Finding]:
 
 
 def _may_have_islands(subgraph: Subgraph) -> bool:
-    return {operator.name for operator in subgraph.operators} >= {"DEQUANTIZE", "QUANTIZE"}
+    return {operator.code.name for operator in subgraph.operators} >= {"DEQUANTIZE", "QUANTIZE"}
 
 
 def _dead(subgraph: Subgraph, named: set[Tensor]) -> Iterator[Finding]:
@@ -80,11 +80,11 @@ def _islands(subgraph: Subgraph, fixed: set[Tensor]) -> Iterator[Finding]:
     edges = floats((*subgraph.inputs, *subgraph.outputs))
     for operator in subgraph.operators:
         read, written = floats(operator.inputs), floats(operator.outputs)
-        if operator.name == "DEQUANTIZE":
+        if operator.code.name == "DEQUANTIZE":
             begun.update(written)
-        elif operator.name == "QUANTIZE":
+        elif operator.code.name == "QUANTIZE":
             ended.update(read)
-        elif operator.name not in CONVERSIONS and (read or written):
+        elif operator.code.name not in CONVERSIONS and (read or written):
             groups.join((*read, *written))
             inside.append((operator, (*read, *written)[0]))
     for operator, tensor in inside:
@@ -97,7 +97,7 @@ def _islands(subgraph: Subgraph, fixed: set[Tensor]) -> Iterator[Finding]:
 
 
 def _island(operators: list[Operator]) -> Finding:
-    named = [Named(one.index, one.custom_name or one.name) for one in operators]
+    named = [Named(one.index, one.name) for one in operators]
     names = [f"{one.index} {one.shown}" for one in named]
     shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
     if len(names) == 1:

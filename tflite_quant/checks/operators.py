@@ -115,7 +115,7 @@ def _case_of(
     None if it computes on floats or unsigned 8-bit values, or has no rule.
     """
     for domain, rules in RULES.items():
-        rule = rules.get(operator.name)
+        rule = rules.get(operator.code.name)
         if rule is None:
             continue
         uses = _uses(operator, rule, parameters)
@@ -147,13 +147,13 @@ def _uses(operator: Operator, rule: Rule, parameters: Mapping[Tensor, Parameters
 
 def _unspecified(operator: Operator, parameters: Mapping[Tensor, Parameters]) -> Iterator[Finding]:
     """Find an operator that has no rule, but reads or writes int8 or int16 activations."""
-    if operator.name in _NOT_COMPUTING:
+    if operator.code.name in _NOT_COMPUTING:
         return
     for tensor in (*operator.inputs, *operator.outputs):
         if tensor is None or tensor.is_constant:
             continue
         if tensor.type in (TensorType.INT8, TensorType.INT16) and parameters[tensor].scale_count:
-            known = any(operator.name in rules for rules in RULES.values())
+            known = any(operator.code.name in rules for rules in RULES.values())
             scales = listed("scale", parameters[tensor].scheme.scales)
             found = f"an {tensor.type.name} activation with {scales}"
             expected = f"{'a type' if known else 'an operator'} that the specification lists"
@@ -164,7 +164,7 @@ def _unspecified(operator: Operator, parameters: Mapping[Tensor, Parameters]) ->
 def _checked(case: _Case) -> Iterator[Finding]:
     """Check one operator against its rule."""
     if not case.rule.has_kernel:
-        found = f"{case.operator.name} in {case.domain.value}"
+        found = f"{case.operator.code.name} in {case.domain.value}"
         yield case.find("TQ211", None, None, found, "an operator that LiteRT has a kernel for")
     for use in case.uses:
         if use.tensor.type not in _types(case, use):
@@ -282,7 +282,7 @@ def _takes_zero(case: _Case, use: _Use) -> bool:
     Only FULLY_CONNECTED subtracts the zero point of its weights, and only if they have one scale.
     """
     if use.operand.role is Role.WEIGHT:
-        return case.operator.name != "FULLY_CONNECTED" or use.parameters.scale_count > 1
+        return case.operator.code.name != "FULLY_CONNECTED" or use.parameters.scale_count > 1
     return use.operand.role is Role.BIAS
 
 
@@ -307,7 +307,7 @@ def _cell_scale(case: _Case, use: _Use, scale: float) -> Iterator[Finding]:
 
     Source: google-ai-edge/LiteRT, tflite/kernels/internal/quantization_util.cc, CheckedLog2.
     """
-    is_lstm = case.operator.name == "LSTM"
+    is_lstm = case.operator.code.name == "LSTM"
     exponent = math.log2(scale) if scale > 0 and math.isfinite(scale) else math.inf
     nearest = round(exponent) if math.isfinite(exponent) else 0
     if abs(exponent - nearest) < 1e-3 and not (is_lstm and nearest > -9):
@@ -428,14 +428,14 @@ def _agreement(case: _Case) -> Iterator[Finding]:
 
 def _conditions(case: _Case) -> Iterator[Finding]:
     """Check the conditions that only the kernel makes."""
-    if case.operator.name == "HARD_SWISH":
+    if case.operator.code.name == "HARD_SWISH":
         read, output = case.input(0), case.output
         if read and output and read.parameters.scale_count == output.parameters.scale_count == 1:
             ratio = read.parameters.lowest / 128 / (output.parameters.lowest or math.nan)
             if ratio >= 1:
                 found = f"an input scale {128 * ratio:.6g} times the output scale"
                 yield case.find("TQ212", None, read, found, "less than 128 times")
-    if case.operator.name == "SVDF":
+    if case.operator.code.name == "SVDF":
         activation = case.operator.options.get("fused_activation_function", 0)
         if activation != 1:
             found = f"fused activation {activation}"

@@ -106,7 +106,7 @@ def finding(
         kind,
         kind.severity if severity is None else severity,
         subgraph,
-        None if operator is None else Named(operator.index, operator.custom_name or operator.name),
+        None if operator is None else Named(operator.index, operator.name),
         None if tensor is None else Named(tensor.index, tensor.name),
         found,
         expected,

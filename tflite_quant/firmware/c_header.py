@@ -191,8 +191,8 @@ def _operators(model: Model, file: File, constants: set[Tensor], names: _Names) 
     for operator in model.operators:
         if constants.isdisjoint(operator.inputs):
             continue
-        name = names.unique(f"op_{operator.index}_{operator.name}", operator.index)
-        title = f"operator {operator.index} {operator.name}"
+        name = names.unique(f"op_{operator.index}_{operator.code.name}", operator.index)
+        title = f"operator {operator.index} {operator.code.name}"
         try:
             requantization = operator_requantization(operator)
         except (UnsupportedError, QuantizationError) as error:

@@ -228,9 +228,9 @@ def operator_requantization(operator: Operator) -> Requantization:
     >>> requantization.offsets["input"], requantization.range
     (-4, (-128, 127))
     """
-    derive = _KERNELS.get(operator.name)
+    derive = _KERNELS.get(operator.code.name)
     if derive is None:
-        raise UnsupportedError(f"the requantization of {operator.name} is not known")
+        raise UnsupportedError(f"the requantization of {operator.code.name} is not known")
     with np.errstate(all="ignore"):
         # Ratios of hostile scales may be infinite; `quantize_multiplier` refuses these.
         return derive(operator)
@@ -239,14 +239,14 @@ def operator_requantization(operator: Operator) -> Requantization:
 def _input(operator: Operator, index: int) -> Tensor:
     tensor = operator.inputs[index] if index < len(operator.inputs) else None
     if tensor is None:
-        raise UnsupportedError(f"{operator.name} has no input {index}")
+        raise UnsupportedError(f"{operator.code.name} has no input {index}")
     return tensor
 
 
 def _output(operator: Operator) -> Tensor:
     tensor = operator.outputs[0] if operator.outputs else None
     if tensor is None:
-        raise UnsupportedError(f"{operator.name} has no output")
+        raise UnsupportedError(f"{operator.code.name} has no output")
     return tensor
 
 
@@ -294,7 +294,7 @@ def _requantization(
         values = np.asarray(real, np.float64).reshape(-1)
         multipliers[name] = Multiplier(values, *quantize_multiplier(values))
     return Requantization(
-        operator.name,
+        operator.code.name,
         {**offsets, "output": zero_point},
         multipliers,
         left_shift,
@@ -317,7 +317,8 @@ def _weighted(input_index: int, axis: int | None) -> Callable[[Operator], Requan
         scale, zero_point = _parameters(source)
         weight_scales, weight_zero_point = _weight_parameters(_input(operator, 1), axis)
         starts_in_float32 = weight_zero_point is not None and (
-            operator.name in ("FULLY_CONNECTED", "BATCH_MATMUL") or source.type is TensorType.UINT8
+            operator.code.name in ("FULLY_CONNECTED", "BATCH_MATMUL")
+            or source.type is TensorType.UINT8
         )
         precision = np.float32 if starts_in_float32 else np.float64
         products = np.multiply(scale, weight_scales, dtype=precision)

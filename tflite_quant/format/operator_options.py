@@ -22,7 +22,7 @@ import tflite
 from ..errors import CorruptModelError
 from .budget import ELEMENT_COST
 from .flatbuffer import Field, File, Kind, Label, Layout, Tables, read_tables
-from .schema import layout_of
+from .schema import OpenEnum, TensorType, enumeration, layout_of
 
 _NEWER_MEMBERS = {
     # google-ai-edge/LiteRT, tflite/converter/schema/schema.fbs.
@@ -41,6 +41,34 @@ _NEWER_FIELDS = {
 """Fields that the tables of package tflite 2.18 do not have."""
 
 
+_ENUMERATIONS = {
+    "algorithm": "RngAlgorithm",
+    "combiner": "CombinerType",
+    "compare_type": "StablehloComparisonType",
+    "comparison_direction": "StablehloComparisonDirection",
+    "fused_activation_function": "ActivationFunctionType",
+    "kernel_type": "LSTMKernelType",
+    "mode": "MirrorPadMode",
+    "padding": "Padding",
+    "type": "LSHProjectionType",
+    "weights_format": "FullyConnectedOptionsWeightsFormat",
+}
+"""The enumeration of package `tflite` that each field is a member of, whatever its table."""
+_TENSOR_TYPES = {
+    "idx_out_type", "in_data_type", "key_dtype", "out_data_type", "out_type", "output_type",
+    "quantized_bias_type", "value_dtype",
+}  # fmt: skip
+"""The fields that are tensor types."""
+
+
+@lru_cache(maxsize=64)
+def _enumeration(field: str) -> type[OpenEnum] | None:
+    """Return the enumeration that a field's numbers are members of, if they are."""
+    if field in _TENSOR_TYPES:
+        return TensorType
+    return enumeration(getattr(tflite, _ENUMERATIONS[field])) if field in _ENUMERATIONS else None
+
+
 class Options(NamedTuple):
     """The options of a builtin operator.
 
@@ -50,8 +78,9 @@ class Options(NamedTuple):
         The name of the table in the schema, such as Conv2DOptions.
     values : mapping of str to object, read-only
         The value of each field by its name in the schema: an int, float, bool or str, a tuple of
-        numbers, or bytes for a vector of bytes. An enumeration is its number. An absent number is
-        its default, an absent string is None, an absent vector is empty.
+        numbers, or bytes for a vector of bytes. A member of an enumeration is an `IntEnum`, which
+        is an int. An absent number is its default, an absent string is None, an absent vector is
+        empty.
     """
 
     name: str
@@ -182,6 +211,32 @@ def _layout(name: str) -> Layout:
     return Layout(name, (*known, *newer))
 
 
+def default_options(name: str) -> dict[str, object]:
+    """Return the value of each option that is absent from a file.
+
+    Parameters
+    ----------
+    name : str
+        The name of a table of options.
+
+    Examples
+    --------
+    >>> default_options("SoftmaxOptions")
+    {'beta': 0.0}
+    """
+    if not (hasattr(tflite, name) or name in _NEWER_FIELDS):
+        return {}
+    defaults: dict[str, object] = {}
+    for field in _layout(name).fields:
+        if field.kind is Kind.NUMBER:
+            defaults[field.name] = field.default
+        elif field.kind is Kind.STRING:
+            defaults[field.name] = None
+        else:
+            defaults[field.name] = () if field.is_copied else b""
+    return defaults
+
+
 def _readable_fields(cls: type) -> tuple[Field, ...]:
     """Return the fields of a table that are numbers, strings, or vectors of numbers.
 
@@ -202,7 +257,12 @@ def _readable_fields(cls: type) -> tuple[Field, ...]:
 def _values(tables: Tables, field: Field) -> list[Any]:
     """Return the value of a field in each table, as plain Python."""
     if field.kind is Kind.NUMBER:
-        return tables.numbers(field.name).tolist()  # type: ignore[no-any-return]
+        numbers = tables.numbers(field.name).tolist()
+        enumeration = _enumeration(field.name)
+        if enumeration is None or isinstance(field.default, bool):
+            return numbers  # type: ignore[no-any-return]
+        members = {number: enumeration(number) for number in set(numbers)}
+        return [members[number] for number in numbers]
     vectors = tables.vectors(field.name)
     if field.kind is Kind.STRING:
         texts = zip(tables.strings(field.name), vectors.present.tolist(), strict=True)

@@ -9,10 +9,10 @@ fields that are newer than the package have slot numbers here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import IntEnum
 from functools import lru_cache
-from types import FunctionType
+from types import FunctionType, MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -194,7 +194,41 @@ MULTI_AXIS_QUANTIZATION = _newer(
 )
 
 
-class TensorType(IntEnum):
+class OpenEnum(IntEnum):
+    """An enumeration of the schema; a number that is newer than this library is kept as it is."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> OpenEnum | None:
+        if not isinstance(value, int):
+            return None
+        unknown = int.__new__(cls, value)
+        unknown._name_ = f"{cls.__name__}({value})"
+        unknown._value_ = value
+        return unknown
+
+
+def enumeration(cls: type, newer: Mapping[str, int] = MappingProxyType({})) -> type[OpenEnum]:
+    """Return an enumeration with the names of a generated class.
+
+    Parameters
+    ----------
+    cls : type
+        The class that the FlatBuffers compiler generated.
+    newer : mapping of str to int, optional
+        Members that package `tflite` does not have yet.
+
+    Examples
+    --------
+    >>> enumeration(tflite.Padding)(1)
+    <Padding.VALID: 1>
+    """
+    known = {name: value for name, value in vars(cls).items() if not name.startswith("_")}
+    make: Any = OpenEnum
+    made: type[OpenEnum] = make(cls.__name__, {**newer, **known})
+    return made
+
+
+class TensorType(OpenEnum):
     """The type of a tensor's values; a number that is newer than this library is kept as it is.
 
     Examples
@@ -230,15 +264,6 @@ class TensorType(IntEnum):
     FLOAT8_E4M3FN = 21
     FLOAT8_E5M2 = 22
 
-    @classmethod
-    def _missing_(cls, value: object) -> TensorType | None:
-        if not isinstance(value, int):
-            return None
-        unknown = int.__new__(cls, value)
-        unknown._name_ = f"TensorType({value})"
-        unknown._value_ = value
-        return unknown
-
 
 INTEGER_RANGES: dict[TensorType, tuple[int, int]] = {
     **{TensorType[f"INT{n}"]: (-(1 << n - 1), (1 << n - 1) - 1) for n in (2, 4, 8, 16, 32, 64)},
@@ -251,25 +276,16 @@ def _names(cls: type) -> dict[int, str]:
     return {value: name for name, value in vars(cls).items() if not name.startswith("_")}
 
 
-_BUILTIN_OPERATORS = _names(tflite.BuiltinOperator) | {
+BuiltinOperator = enumeration(
     # Newer than package tflite 2.18; same source as above.
-    209: "STABLEHLO_CASE",
-}
+    tflite.BuiltinOperator,
+    {"STABLEHLO_CASE": 209},
+)
+"""The operators; an operator that is newer than this library is named by its number."""
 _QUANTIZATION_DETAILS = _names(tflite.QuantizationDetails) | {
     2: "BlockwiseQuantization",
     3: "MultiAxisQuantization",
 }
-
-
-def builtin_operator_name(code: int) -> str:
-    """Return the name of a builtin operator, or its number if it is newer than this library.
-
-    Examples
-    --------
-    >>> builtin_operator_name(3), builtin_operator_name(999)
-    ('CONV_2D', 'BuiltinOperator(999)')
-    """
-    return _BUILTIN_OPERATORS.get(code, f"BuiltinOperator({code})")
 
 
 def quantization_details_name(member: int) -> str:

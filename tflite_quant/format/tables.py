@@ -93,14 +93,14 @@ class OperatorCode(NamedTuple):
 
     Attributes
     ----------
-    code : int
-        The number of the builtin operator.
+    code : OpenEnum
+        The builtin operator, a member of `BuiltinOperator`.
     custom_name : str or None
         The name of a custom operator.
     version : int
     """
 
-    code: int
+    code: schema.OpenEnum
     custom_name: str | None
     version: int
 
@@ -170,7 +170,7 @@ class Structure:
         is_custom = tables.vectors("custom_code").present.tolist()
         names = zip(tables.strings("custom_code"), is_custom, strict=True)
         columns = (
-            np.maximum(wide, narrow).tolist(),
+            [schema.BuiltinOperator(code) for code in np.maximum(wide, narrow).tolist()],
             [name if has_name else None for name, has_name in names],
             tables.numbers("version").tolist(),
         )

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from ..escape import without_commands
 from ..format.flatbuffer import Positions, Tables
-from ..format.schema import TensorType, builtin_operator_name
+from ..format.schema import BuiltinOperator, TensorType
 from ..format.source import Source
 from ..model.model import Model, open
 from ..model.operator import Operator
@@ -34,13 +34,12 @@ from ..model.operator import Operator
 __all__ = ["analyze", "report"]
 
 
-def analyze(source: Source) -> str:
+def analyze(source: Model | Source) -> str:
     """Return the report of TensorFlow's model analyzer on a model.
 
     Parameters
     ----------
-    source : path, bytes-like, mmap, ndarray of uint8, or binary file object
-        As for `open`.
+    source : Model, or what `open` takes
 
     Returns
     -------
@@ -61,6 +60,8 @@ def analyze(source: Source) -> str:
       Op#0 CONV_2D(T#0, T#17, T#16[1770, -29332, 1760, -3755, 4555, ...]) -> [T#18]
       Op#1 MAX_POOL_2D(T#18) -> [T#19]
     """
+    if isinstance(source, Model):
+        return report(source)
     with open(source) as model:
         return report(model)
 
@@ -317,7 +318,7 @@ def _is_zero(memory: NDArray[np.uint8], start: int, size: int) -> bool:
 
 def _name(code: int) -> str:
     """Return the name of a builtin operator; empty for an unknown one, as in the original."""
-    name = builtin_operator_name(code)
+    name = BuiltinOperator(code).name
     return "" if name.startswith("BuiltinOperator(") else name
 
 

@@ -11,9 +11,9 @@ last reference to it goes, without the garbage collector.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator
 from itertools import pairwise
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -25,6 +25,7 @@ from ..format.schema import IDENTIFIER
 from ..format.source import Folder, Source, load, require_identifier
 from ..format.tables import Structure, read_structure
 from .buffer import Buffer
+from .names import Listed, Named
 from .once import cached_property
 from .operator import Operator
 from .subgraph import Subgraph, counted
@@ -93,6 +94,9 @@ def _read(source: Source, name: str | None) -> Structure | TFLiteError:
 
 class Model:
     """A model that is open for reading; made by `open`.
+
+    It is a container of the tensors of the first subgraph: `model["name"]`, `"name" in model`,
+    iteration, `len` and `keys()` are those of `model.subgraphs[0]`.
 
     Attributes
     ----------
@@ -189,8 +193,8 @@ class Model:
         return tuple([Metadata(name, self.buffers[index]) for name, index in pairs])
 
     @cached_property
-    def signatures(self) -> tuple[Signature, ...]:
-        """The signatures, in the file's order."""
+    def signatures(self) -> Listed[Signature]:
+        """The signatures, in the file's order: `signatures[0]`, or `signatures["name"]`."""
         structure = self.structure
         columns = zip(
             structure.signatures.strings("signature_key"),
@@ -199,10 +203,10 @@ class Model:
             _entries(*structure.signature_outputs),
             strict=True,
         )
-        return tuple(
+        return Listed(
             [
-                Signature(key, subgraph, _named(inputs, subgraph), _named(outputs, subgraph))
-                for key, subgraph, inputs, outputs in columns
+                (key, Signature(key, graph, _named(inputs, graph), _named(outputs, graph)))
+                for key, graph, inputs, outputs in columns
             ]
         )
 
@@ -220,9 +224,84 @@ class Model:
 
         return summarize(self)
 
+    def to_records(self, what: str = "tensors") -> list[dict[str, Any]]:
+        """Return a flat dictionary for each tensor, or each operator, of all subgraphs.
+
+        `pandas.DataFrame(model.to_records())`, `polars.DataFrame`, and
+        `pyarrow.Table.from_pylist` make a table of them.
+
+        Parameters
+        ----------
+        what : str
+            "tensors" or "operators".
+
+        Returns
+        -------
+        list of dict
+            Numbers, strings, booleans and lists; see `tflite_quant.summary.records` for the keys.
+
+        Raises
+        ------
+        CorruptModelError
+            The records would be too large for a file of this size.
+        ValueError
+            `what` is something else, or the model is closed.
+
+        Examples
+        --------
+        >>> import tflite_quant as tq
+        >>> with tq.open("fixtures/residual_int8.tflite") as model:
+        ...     model.to_records()[0]["role"], model.to_records("operators")[1]["name"]
+        ('input', 'MAX_POOL_2D')
+        """
+        from ..summary import records  # noqa: PLC0415  # it imports this module
+
+        if what not in ("tensors", "operators"):
+            raise ValueError(f"what is {what!r}, expected 'tensors' or 'operators'")
+        of_each = records.tensor_records if what == "tensors" else records.operator_records
+        return of_each(self)
+
+    def _repr_html_(self) -> str:
+        from ..summary.html import model_html  # noqa: PLC0415  # it imports this module
+
+        return model_html(self)
+
     def __getitem__(self, key: str | int) -> Tensor:
         """Return a tensor of the first subgraph by its name or index; see `Subgraph`."""
         return self.subgraphs[0][key]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter(self.tensors)
+
+    def __len__(self) -> int:
+        return len(self.tensors)
+
+    def __contains__(self, key: object) -> bool:
+        """Tell whether a tensor of the first subgraph has a name, or is one of its tensors."""
+        return key in self.subgraphs[0]
+
+    def __bool__(self) -> bool:
+        """Return True: even a model without tensors is one."""
+        return True
+
+    def keys(self) -> tuple[str, ...]:
+        """Return the names of the tensors of the first subgraph, each once."""
+        return self.subgraphs[0].keys()
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self.keys())
+
+    def find(self, pattern: str) -> tuple[Tensor, ...]:
+        """Return the tensors of all subgraphs whose names match a pattern; see `Subgraph.find`.
+
+        Examples
+        --------
+        >>> import tflite_quant as tq
+        >>> with tq.open("fixtures/residual_int8.tflite") as model:
+        ...     len(model.find("*conv*")), model.find("no such name")
+        (21, ())
+        """
+        return tuple([tensor for graph in self.subgraphs for tensor in graph.find(pattern)])
 
     def get_tensor_details(self, subgraph_index: int = 0) -> list[dict[str, Any]]:
         """Return what LiteRT's `Interpreter.get_tensor_details()` returns for a subgraph.
@@ -263,9 +342,9 @@ def _entries(tables: Tables, bounds: Positions) -> list[list[tuple[str, int]]]:
     return [entries[start:end] for start, end in pairwise(bounds.tolist())]
 
 
-def _named(entries: list[tuple[str, int]], subgraph: Subgraph) -> Mapping[str, Tensor]:
+def _named(entries: list[tuple[str, int]], subgraph: Subgraph) -> Named[Tensor]:
     """Return a signature's inputs or outputs by name."""
-    return MappingProxyType({name: subgraph.tensors[index] for name, index in entries})
+    return Named([(name, subgraph.tensors[index]) for name, index in entries])
 
 
 class Metadata(NamedTuple):
@@ -297,14 +376,15 @@ class Signature(NamedTuple):
     key : str
         The signature's name.
     subgraph : Subgraph
-    inputs, outputs : mapping of str to Tensor
-        The tensors by their names in the signature, which may differ from their own.
+    inputs, outputs : Named
+        The tensors by their names in the signature, which may differ from their own. A mapping, in
+        the file's order.
     """
 
     key: str
     subgraph: Subgraph
-    inputs: Mapping[str, Tensor]
-    outputs: Mapping[str, Tensor]
+    inputs: Named[Tensor]
+    outputs: Named[Tensor]
 
     def __repr__(self) -> str:
         return f"Signature({self.key!r}, inputs {list(self.inputs)}, outputs {list(self.outputs)})"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -15,9 +14,9 @@ from ..errors import CorruptModelError
 from ..format.budget import Budget
 from ..format.flexbuffer import read_map
 from ..format.operator_options import Options, options_of
-from ..format.schema import builtin_operator_name
 from ..format.tables import OperatorCode, Structure
 from .once import cached_property
+from .operands import bias_positions, weight_positions
 from .tensor import Tensor
 
 if TYPE_CHECKING:
@@ -33,10 +32,11 @@ class Operator:
     ----------
     subgraph_index, index : int
         Which subgraph of the model the operator belongs to, and its index there.
-    code : int
-        The number of the builtin operator.
+    code : IntEnum
+        The builtin operator, such as `BuiltinOperator.CONV_2D`; `BuiltinOperator.CUSTOM` for a
+        custom one. It is the schema's number, too.
     name : str
-        The name of the builtin operator, such as CONV_2D; CUSTOM for a custom operator.
+        The name of a custom operator, if it has one; else that of the builtin one: CONV_2D.
     custom_name : str or None
         The name of a custom operator; None for a builtin one.
     version : int
@@ -59,13 +59,11 @@ class Operator:
         outputs: tuple[Tensor | None, ...],
         intermediates: tuple[Tensor | None, ...],
     ) -> None:
-        # A subgraph refers to its operators. If they referred to it, too, only the garbage
-        # collector would release the file.
-        self._subgraph, self._shared = weakref.ref(subgraph), shared
-        self._subgraph_again = partial(type(subgraph), shared.structure, subgraph.index)
+        self._home, self._shared = subgraph.home, shared
         self.subgraph_index, self.index = subgraph.index, index
         self.code, self.custom_name, self.version = code
-        self.name = builtin_operator_name(self.code)
+        is_custom = self.code.name == "CUSTOM"
+        self.name: str = (is_custom and self.custom_name) or self.code.name
         self.inputs, self.outputs, self.intermediates = inputs, outputs, intermediates
 
     def __repr__(self) -> str:
@@ -74,22 +72,48 @@ class Operator:
 
         custom = "" if self.custom_name is None else f" {self.custom_name!r}"
         return (
-            f"Operator({self.index}, {self.name}{custom}, version {self.version}, "
+            f"Operator({self.index}, {self.code.name}{custom}, version {self.version}, "
             f"inputs {indices(self.inputs)}, outputs {indices(self.outputs)})"
         )
 
     @property
     def subgraph(self) -> Subgraph:
         """The subgraph that the operator belongs to."""
-        return self._subgraph() or self._subgraph_again()
+        return self._home.subgraph
+
+    @property
+    def weights(self) -> Tensor | None:
+        """The tensor with its weights; None for an operator that has none, or several tensors."""
+        return self._only_operand(weight_positions(self.code.name, len(self.inputs)))
+
+    @property
+    def bias(self) -> Tensor | None:
+        """The tensor with its bias; None for an operator that has none, or several."""
+        return self._only_operand(bias_positions(self.code.name, len(self.inputs)))
+
+    def _only_operand(self, positions: Sequence[int]) -> Tensor | None:
+        return self.inputs[positions[0]] if len(positions) == 1 else None
+
+    @property
+    def activation(self) -> IntEnum | None:
+        """The fused activation, such as `ActivationFunctionType.RELU`; None if it can have none.
+
+        Raises
+        ------
+        CorruptModelError, ValueError
+            As `options`.
+        """
+        activation = self.options.get("fused_activation_function")
+        return activation if isinstance(activation, IntEnum) else None
 
     @property
     def options(self) -> Mapping[str, object]:
         """The operator's builtin options, by the names of the schema's fields.
 
-        A read-only mapping to plain values: numbers (also for enumerations), strings, tuples of
-        numbers, `bytes`. It is empty for an operator without builtin options, and for options
-        that are newer than this library; `options_name` has their name or number.
+        A read-only mapping to plain values: numbers, members of enumerations such as
+        `Padding.SAME`, which are numbers too, strings, tuples of numbers, `bytes`. It is empty for
+        an operator without builtin options, and for options that are newer than this library;
+        `options_name` has their name or number.
 
         Raises
         ------

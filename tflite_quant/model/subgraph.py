@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ..errors import plural
 from ..format.tables import Structure
+from .connections import Connections, Home, connect
+from .names import matcher, nearest
 from .once import cached_property
 from .operator import Operator, make_operators
 from .tensor import Tensor, make_tensors
@@ -14,7 +16,9 @@ from .tensor import Tensor, make_tensors
 class Subgraph:
     """One graph of operators and tensors.
 
-    `subgraph[3]` returns a tensor by index, `subgraph["name"]` by name.
+    It is a container of its tensors: `subgraph[3]` and `subgraph["name"]` return a tensor by index
+    and by name, `"name" in subgraph` tells whether there is one, and iteration and `len` are those
+    of `tensors`.
 
     Attributes
     ----------
@@ -24,7 +28,8 @@ class Subgraph:
     """
 
     def __init__(self, structure: Structure, index: int) -> None:
-        self._structure, self.index = structure, index
+        self.structure, self.index = structure, index
+        self.home = Home(self)
         (self.name,) = structure.subgraphs.strings("name", self._row)
 
     def __repr__(self) -> str:
@@ -40,12 +45,12 @@ class Subgraph:
     @cached_property
     def tensors(self) -> tuple[Tensor, ...]:
         """All tensors, by index."""
-        return make_tensors(self._structure, self.index)
+        return make_tensors(self.home, self.structure, self.index)
 
     @cached_property
     def operators(self) -> tuple[Operator, ...]:
         """All operators, in the order in which they run."""
-        return make_operators(self._structure, self)
+        return make_operators(self.structure, self)
 
     @cached_property
     def inputs(self) -> tuple[Tensor, ...]:
@@ -58,8 +63,13 @@ class Subgraph:
         return self._listed("outputs")
 
     def _listed(self, field: str) -> tuple[Tensor, ...]:
-        (indices,) = self._structure.subgraphs.vectors(field, self._row).lists()
+        (indices,) = self.structure.subgraphs.vectors(field, self._row).lists()
         return tuple([self.tensors[index] for index in indices])
+
+    @cached_property
+    def connections(self) -> Connections:
+        """The operators around each tensor; see `Tensor.producer`, `.consumers` and `.role`."""
+        return connect(self)
 
     @cached_property
     def _indices(self) -> dict[str, list[int]]:
@@ -68,6 +78,45 @@ class Subgraph:
         for tensor in self.tensors:
             indices.setdefault(tensor.name, []).append(tensor.index)
         return indices
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter(self.tensors)
+
+    def __len__(self) -> int:
+        return len(self.tensors)
+
+    def __bool__(self) -> bool:
+        """Return True: even a subgraph without tensors is one."""
+        return True
+
+    def __contains__(self, key: object) -> bool:
+        """Tell whether a tensor has a name, or is one of this subgraph."""
+        return key in self._indices if isinstance(key, str) else key in self.tensors
+
+    def keys(self) -> tuple[str, ...]:
+        """Return the names of the tensors, each once."""
+        return tuple(self._indices)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self._indices)
+
+    def find(self, pattern: str) -> tuple[Tensor, ...]:
+        """Return the tensors whose names match a pattern.
+
+        Parameters
+        ----------
+        pattern : str
+            As for file names: `*` stands for any characters, `?` for one, `[ab]` for one of some.
+
+        Examples
+        --------
+        >>> import tflite_quant as tq
+        >>> with tq.open("fixtures/residual_int8.tflite") as model:
+        ...     [tensor.index for tensor in model.subgraphs[0].find("*stem_conv*")]
+        [16, 17, 18]
+        """
+        matches = matcher(pattern)
+        return tuple([tensor for tensor in self.tensors if matches(tensor.name)])
 
     def __getitem__(self, key: str | int) -> Tensor:
         """Return a tensor by its name or index.
@@ -91,9 +140,7 @@ class Subgraph:
             return self.tensors[indices[0]]
         if indices:
             raise KeyError(f"tensors {indices} of subgraph {self.index} have the name {key!r}")
-        import difflib  # noqa: PLC0415  # a tenth of this library's import time, for a rare error
-
-        near = difflib.get_close_matches(key, self._indices, n=3)
+        near = nearest(key, self._indices)
         hint = f"; the nearest are {near}" if near else ""
         raise KeyError(f"subgraph {self.index} has no tensor {key!r}{hint}")
 

@@ -7,21 +7,42 @@ decoded, and dense even if they are stored sparse; and *dequantized*, as real va
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from ..errors import CorruptModelError, TFLiteError, UnsupportedError, brief, plural
+from ..arithmetic.affine import dequantize, quantize
+from ..errors import (
+    CorruptModelError,
+    QuantizationError,
+    TFLiteError,
+    UnsupportedError,
+    brief,
+    plural,
+)
 from ..format import values
 from ..format.budget import DENSE_PER_BYTE, MAX_ARRAY_RANK, Budget
-from ..format.schema import TensorType, quantization_details_name
+from ..format.schema import INTEGER_RANGES, TensorType, quantization_details_name
 from ..format.sparsity import Sparsity, densify, sparsity_of
 from ..format.tables import BLOCKWISE, CUSTOM, ExternalBuffer, Structure
 from .block_quantization import Blockwise, MultiAxis
 from .buffer import Buffer
 from .once import cached_property
-from .quantization import Custom, NotQuantized, Quantization, UnknownScheme, classify
+from .quantization import (
+    Custom,
+    NotQuantized,
+    PerAxis,
+    PerTensor,
+    Quantization,
+    UnknownScheme,
+    classify,
+)
+
+if TYPE_CHECKING:
+    from .connections import Home
+    from .operator import Operator
+    from .subgraph import Subgraph
 
 _NOT_QUANTIZED = NotQuantized()
 
@@ -61,6 +82,7 @@ class Tensor:
 
     def __init__(
         self,
+        home: Home,
         structure: Structure,
         row: int,
         subgraph_index: int,
@@ -76,7 +98,7 @@ class Tensor:
         external_buffer: ExternalBuffer | None,
         quantization: Quantization | None,
     ) -> None:
-        self._structure, self._row = structure, row
+        self._home, self._structure, self._row = home, structure, row
         self.subgraph_index, self.index, self.name, self.type = subgraph_index, index, name, type
         self.shape, self.shape_signature = shape, shape_signature
         self.has_rank, self.is_variable, self.is_sparse = has_rank, is_variable, is_sparse
@@ -92,6 +114,11 @@ class Tensor:
             f"{brief(self.shape_signature)}, {self.quantization})"
         )
 
+    def _repr_html_(self) -> str:
+        from ..summary.html import tensor_html  # noqa: PLC0415  # it imports this module
+
+        return tensor_html(self)
+
     @property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of `data`.
@@ -102,6 +129,86 @@ class Tensor:
             A file holds no values of the tensor's type, or the type is not known.
         """
         return values.dtype_of(self.type)
+
+    @property
+    def size(self) -> int:
+        """The number of its values: the product of its shape."""
+        if len(self.shape) > MAX_ARRAY_RANK:
+            raise UnsupportedError(f"no array has shape {brief(self.shape)}")
+        return math.prod(self.shape)
+
+    @property
+    def ndim(self) -> int:
+        """The number of its dimensions."""
+        return len(self.shape)
+
+    @property
+    def subgraph(self) -> Subgraph:
+        """The subgraph that the tensor belongs to."""
+        return self._home.subgraph
+
+    @property
+    def producer(self) -> Operator | None:
+        """The operator that writes it; None for an input or a constant."""
+        return self.subgraph.connections.producers.get(self.index)
+
+    @property
+    def consumers(self) -> tuple[Operator, ...]:
+        """The operators that read it, in the order in which they run."""
+        return tuple(self.subgraph.connections.consumers.get(self.index, ()))
+
+    @property
+    def role(self) -> str:
+        """What it is for: input, output, weight, bias, constant, state or activation.
+
+        "input" and "output" are those of the subgraph. A constant that goes through a DEQUANTIZE
+        has the role of the result, which is made of a constant alone. "state" is what lasts from
+        one run to the next. Other constants, such as shapes and tables, are "constant".
+        """
+        return self.subgraph.connections.roles[self.index]
+
+    @property
+    def converted(self) -> Operator | None:
+        """The operator that makes it of a constant alone: a DEQUANTIZE or DENSIFY; else None.
+
+        The weights of a float16 model are such tensors. They have real values, but no data: the
+        stored values are those of the operator's input.
+        """
+        return self.subgraph.connections.converted.get(self.index)
+
+    @property
+    def range(self) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+        """The real values that the lowest and the highest integer of its type stand for.
+
+        Returns
+        -------
+        (low, high) : ndarray of float32, shape () or (n,), or None
+            One number each per-tensor; per-axis one for each index along the axis. None where one
+            scale does not stand for a whole slice, or there is none. What the file has recorded of
+            the range of values is in `quantization.min` and `.max`.
+
+        Raises
+        ------
+        QuantizationError
+            The scales are not finite, or their number does not fit that of the zero points.
+
+        Examples
+        --------
+        >>> import tflite_quant as tq
+        >>> with tq.open("fixtures/residual_int8.tflite") as model:
+        ...     print(*model.outputs[0].range)
+        0.0 0.99609375
+        """
+        scheme, ends = self.quantization, INTEGER_RANGES.get(self.type)
+        if ends is None or not isinstance(scheme, PerTensor | PerAxis):
+            return None
+        count = scheme.scales.size
+        axis = 0 if count > 1 else None
+        low, high = (
+            dequantize(np.full(count, end), scheme.scales, scheme.zero_points, axis) for end in ends
+        )
+        shape = () if isinstance(scheme, PerTensor) else (count,)
+        return low.reshape(shape), high.reshape(shape)
 
     @property
     def nbytes(self) -> int | None:
@@ -162,7 +269,9 @@ class Tensor:
 
     def _other(self, index: int) -> Tensor:
         """Return another tensor of the subgraph."""
-        return make_tensors(self._structure, self.subgraph_index, slice(index, index + 1))[0]
+        return make_tensors(
+            self._home, self._structure, self.subgraph_index, slice(index, index + 1)
+        )[0]
 
     @property
     def sparsity(self) -> Sparsity | None:
@@ -284,7 +393,7 @@ class Tensor:
         if external is None:
             if self.is_constant:
                 return self.buffer.data
-            raise UnsupportedError("not constant: it has values only while the model runs")
+            raise UnsupportedError(self._why_not_constant())
         if external.packing not in ("", "unpacked"):
             raise UnsupportedError(f"its bytes are packed as {external.packing!r}")
         folder = self._structure.file.folder
@@ -294,6 +403,14 @@ class Tensor:
                 "from a path"
             )
         return folder.read(external.file, external.offset, external.length)
+
+    def _why_not_constant(self) -> str:
+        if (operator := self.converted) is not None and (source := operator.inputs[0]) is not None:
+            return (
+                f"not constant: operator {operator.index} {operator.name} makes it of the constant "
+                f"tensor {source.index} {source.name!r}; dequantize() has its real values"
+            )
+        return "not constant: it has values only while the model runs"
 
     def _shaped(self, array: NDArray[Any]) -> NDArray[Any]:
         try:
@@ -309,20 +426,26 @@ class Tensor:
             return data.astype(dtype)
         return data.copy() if copy else data
 
-    def dequantize(self, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-        """Return the real values of the tensor.
+    def dequantize(
+        self, values: ArrayLike | None = None, out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """Return the real values of the tensor, or of integers that are given.
 
         Parameters
         ----------
-        out : ndarray of float32, shape `shape`, optional
+        values : array_like of integers, optional
+            Values of the tensor, such as an output that was read from a device. By default those
+            that the file has. Per-axis, they have the tensor's shape along the axis.
+        out : ndarray of float32, shape of the values, optional
             Where to put the result.
 
         Returns
         -------
-        ndarray of float32, shape `shape`
+        ndarray of float32, shape `shape` or that of `values`
             `(data - zero_point) * scale`, with the bits of LiteRT's reference kernels; see
             `tflite_quant.dequantize` and `tflite_quant.dequantize_blockwise`. Floats of at most 32
-            bits without scales are their own real values.
+            bits without scales are their own real values. A tensor that an operator makes of a
+            constant alone (`converted`) has the values that the operator makes.
 
         Raises
         ------
@@ -336,13 +459,79 @@ class Tensor:
         >>> import tflite_quant as tq
         >>> with tq.open("fixtures/residual_int8.tflite") as model:
         ...     model["residual_1/stem_conv_1/convolution"].dequantize().dtype
+        ...     model.outputs[0].dequantize([-128, 127])
         dtype('float32')
+        array([0.        , 0.99609375], dtype=float32)
         """
         try:
+            if values is None and not self.is_constant and (operator := self.converted) is not None:
+                return self._converted(operator, out)
             self._check_parameters()
-            return self.quantization.dequantize(self._data(), out)
+            given = self._data() if values is None else np.asarray(values)
+            return self.quantization.dequantize(given, out)
         except TFLiteError as error:
             raise self._labeled(error) from None
+
+    def _converted(
+        self, operator: Operator, out: NDArray[np.float32] | None
+    ) -> NDArray[np.float32]:
+        """Return the real values that an operator makes of a constant."""
+        source = operator.inputs[0]
+        assert source is not None
+        if operator.code.name == "DENSIFY":
+            return self.quantization.dequantize(source.data, out)
+        return source.dequantize(out=out)
+
+    def quantize(self, real: ArrayLike) -> NDArray[Any]:
+        """Return the integers that stand for real values in this tensor, such as an input.
+
+        Parameters
+        ----------
+        real : array_like of real numbers
+            Per-axis, they have the tensor's shape along the axis.
+
+        Returns
+        -------
+        ndarray of `dtype`, shape of `real`
+            `clamp(round(real / scale) + zero_point)`, with the bits of LiteRT's reference kernels;
+            see `tflite_quant.quantize`. The limits are those of the tensor's type: INT4 ends at 7.
+
+        Raises
+        ------
+        QuantizationError
+            The tensor has no scale, or its parameters do not fit the values; a value is NaN.
+        UnsupportedError
+            The tensor's scheme is not per-tensor or per-axis, or its type is not an integer type
+            of at most 32 bits.
+
+        Examples
+        --------
+        >>> import tflite_quant as tq
+        >>> with tq.open("fixtures/residual_int8.tflite") as model:
+        ...     model.inputs[0].quantize([[0.0, 1.0, 99.0]])
+        array([[  4,  35, 127]], dtype=int8)
+        """
+        try:
+            return self._quantized(np.asarray(real))
+        except TFLiteError as error:
+            raise self._labeled(error) from None
+
+    def _quantized(self, real: NDArray[Any]) -> NDArray[Any]:
+        scheme, ends = self.quantization, INTEGER_RANGES.get(self.type)
+        if isinstance(scheme, NotQuantized):
+            raise QuantizationError(f"this {self.type.name} tensor has no scale")
+        if not isinstance(scheme, PerTensor | PerAxis):
+            raise UnsupportedError(
+                f"its scheme is {scheme.scheme}, expected per-tensor or per-axis"
+            )
+        if scheme.axis is not None and not 0 <= scheme.axis < real.ndim:
+            raise QuantizationError(
+                f"quantized dimension {scheme.axis} is out of range for shape {real.shape}"
+            )
+        if ends is None or self.dtype.itemsize > 4:
+            raise UnsupportedError(f"{self.type.name} is not an integer type of at most 32 bits")
+        quantized = quantize(real, scheme.scales, scheme.zero_points, scheme.axis, self.dtype)
+        return np.clip(quantized, *ends) if values.is_packed(self.type) else quantized
 
     def _check_parameters(self) -> None:
         """Check that scales and zero points can be read if they are other tensors."""
@@ -357,12 +546,14 @@ class Tensor:
 
 
 def make_tensors(
-    structure: Structure, subgraph_index: int, wanted: slice = slice(None)
+    home: Home, structure: Structure, subgraph_index: int, wanted: slice = slice(None)
 ) -> tuple[Tensor, ...]:
     """Make the tensors of a subgraph, or some of them, from the columns.
 
     Parameters
     ----------
+    home : Home
+        Where they find their subgraph.
     structure : Structure
     subgraph_index : int
     wanted : slice
@@ -399,7 +590,7 @@ def make_tensors(
         _quantizations(structure, rows),
         strict=True,
     )
-    return tuple([Tensor(structure, row, subgraph_index, *facts) for row, *facts in columns])
+    return tuple([Tensor(home, structure, row, subgraph_index, *facts) for row, *facts in columns])
 
 
 def _buffers(structure: Structure, rows: slice) -> list[Buffer]:

@@ -129,25 +129,25 @@ class Walk:
         outputs = [tensor for tensor in operator.outputs if tensor is not None]
         self.has_operators = True
         self._store(inputs)
-        if operator.name == "CUSTOM":
+        if operator.code.name == "CUSTOM":
             self.custom_operators[operator.custom_name or "CUSTOM"] += 1
-        if operator.name == "DEQUANTIZE":
+        if operator.code.name == "DEQUANTIZE":
             self.dequantized |= {tensor.type for tensor in inputs if self._is_weight(tensor)}
         if self._is_fixed(operator, inputs, outputs):
             self.fixed.update(outputs)
-        if operator.name in _UNCOUNTED:
+        if operator.code.name in _UNCOUNTED:
             _count(self.passed, (*inputs, *outputs))
         else:
             self._compute(operator, inputs, outputs)
 
     def _compute(self, operator: Operator, inputs: list[Tensor], outputs: list[Tensor]) -> None:
-        name = operator.name
+        name = operator.code.name
         if name == "CUSTOM":
             name = operator.custom_name or name
         activations = [tensor for tensor in (*inputs, *outputs) if tensor not in self.fixed]
         if any(map(is_float, activations)):
             self.float_operators[name] += 1
-            if operator.name in HYBRID:
+            if operator.code.name in HYBRID:
                 self.is_hybrid |= any(t.type in NARROW for t in inputs if is_quantized(t))
         elif any(map(is_quantized, activations)):
             self.quantized_operators[name] += 1
@@ -161,13 +161,13 @@ class Walk:
 
     def _is_fixed(self, operator: Operator, inputs: list[Tensor], outputs: list[Tensor]) -> bool:
         """Return whether an operator writes the same values each time, or looks up weights."""
-        index = LOOKUPS.get(operator.name, -1)
+        index = LOOKUPS.get(operator.code.name, -1)
         table = operator.inputs[index] if 0 <= index < len(operator.inputs) else None
         # If the outputs of a lookup are float, a hybrid kernel computes them.
         if table is not None and self._is_weight(table) and all(map(is_quantized, outputs)):
             return True
         is_fixed = bool(inputs) and self.fixed.issuperset(inputs)
-        return is_fixed and operator.name not in ANEW
+        return is_fixed and operator.code.name not in ANEW
 
     def _store(self, inputs: list[Tensor]) -> None:
         """Count the bytes of weights; count bytes that several tensors share once."""
