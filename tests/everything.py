@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 import tflite_quant as tq
-from tflite_quant.command import json_text, text_tables
+from tflite_quant.command import json_text, model_screen, tensor_screen
 from tflite_quant.litert import lite
 from tflite_quant.litert.analyzer import report
 
@@ -53,8 +53,8 @@ def questions(model: tq.Model, most: int | None = None) -> Iterator[Question]:
     yield "c_header, all", lambda: tq.c_header(model, tensors=["*"], include_model=True)
     yield "Model, JSON", lambda: deque(json_text.model_json(model, model.subgraphs), 0)
     yield "Model.lists", lambda: (model.signatures, model.metadata, model.buffers)
-    yield "Model, table", lambda: list(text_tables.model_lines(model, model.subgraphs, 80))
-    yield "operators, table", lambda: list(text_tables.operator_lines(model, model.subgraphs, 80))
+    yield "Model, table", lambda: list(model_screen.model_lines(model, model.subgraphs, 80))
+    yield "operators, table", lambda: list(model_screen.operator_lines(model, model.subgraphs, 80))
     yield "Model.to_records", model.to_records
     yield "Model.to_records, operators", lambda: model.to_records("operators")
     yield "Model.html", model._repr_html_
@@ -71,7 +71,7 @@ def questions(model: tq.Model, most: int | None = None) -> Iterator[Question]:
 def _of_a_tensor(tensor: tq.Tensor) -> Iterator[Question]:
     yield "Tensor.dequantize", tensor.dequantize
     yield "Tensor.repr", tensor.__repr__
-    yield "Tensor, text", lambda: list(text_tables.tensor_lines(tensor, 80))
+    yield "Tensor, text", lambda: list(tensor_screen.tensor_lines(tensor, 80))
     yield "Tensor, JSON", lambda: deque(json_text.tensor_json(tensor), 0)
     yield "Tensor.html", tensor._repr_html_
     yield "Tensor.quantize", lambda: tensor.quantize([0.5])

@@ -14,7 +14,8 @@ from conftest import ROOT
 from tests import build
 from tflite_quant.arithmetic.affine import BLOCK
 from tflite_quant.command.json_text import model_json
-from tflite_quant.command.text_tables import model_lines, tensor_lines
+from tflite_quant.command.model_screen import model_lines
+from tflite_quant.command.tensor_screen import tensor_lines
 
 WEIGHT = np.random.default_rng(7).integers(-128, 128, (4, 64)).astype(np.int8)
 SCALES = np.random.default_rng(8).uniform(0.01, 0.2, (4, 2)).astype(np.float16)
@@ -186,9 +187,9 @@ class TestBlockwise:
         details = model.get_tensor_details()[0]["quantization_parameters"]
         assert details["scales" if part == "scales" else "zero_points"].size == 0
         assert list(tensor_lines(tensor))
-        (row,) = (line for line in model_lines(model, model.subgraphs) if " w " in line)
-        cells = [cell for cell in row.split("  ") if cell.strip()]
-        assert cells[6 if part == "scales" else 7].strip() == "in tensor 2"
+        (row,) = (line for line in model_lines(model, model.subgraphs) if line.endswith(" w"))
+        cells = [cell.strip() for cell in row.split("  ") if cell.strip()]
+        assert cells[4 if part == "scales" else 5] == "in tensor 2"
         assert "".join(model_json(model, model.subgraphs))
 
     def test_zero_points_in_the_first_tensor_that_are_no_numbers(self) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import csv
 import json
 import os
 import subprocess
 import sys
 import tracemalloc
+import zipfile
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ import tflite_quant as tq
 from conftest import FIXTURES, ROOT
 from tests import build
 from tests.test_storage import packed
+from tflite_quant.checks.rules import RULES, Each
 from tflite_quant.command.json_text import tensor_json
 
 MODEL = build.model(
@@ -77,57 +80,173 @@ def cells(line: str) -> list[str]:
 
 
 class TestTable:
-    def test_a_row_per_tensor(self, path: Path) -> None:
+    def test_what_one_looks_for_is_first(self, path: Path) -> None:
         lines = shown("show", path).splitlines()
-        assert lines[0] == f"{path}: schema version 3, by hand"
-        assert "subgraph 0 main: inputs [0], outputs [1]" in lines
-        assert "subgraph 1 body: inputs [], outputs []" in lines
+        size = f"{path.stat().st_size:,} bytes"
+        assert cells(lines[0]) == [str(path), size, "no operators", "0 operators in 2 subgraphs"]
         rows = [cells(line) for line in lines]
-        assert ["name", "type", "shape", "bytes", "scheme", "scale", "zero point", "axis"] in rows
-        assert ["0", "image", "INT8", "[1,2] ([-1,2])", "2", "per-tensor", "0.1", "-1"] in rows
-        assert [
-            "1",
-            "kernel",
-            "INT8",
-            "[3,2]",
-            "6",
-            "per-axis",
-            "3 in [0.1, 0.5]",
-            "0",
-            "0",
-        ] in rows
-        assert ["2", "floats", "FLOAT32", "[3]", "12"] in rows
-        assert ["3", "text", "STRING", "[1]"] in rows
-        assert ["4", "new", "TensorType(99)", "[1]", "unknown", "QuantizationDetails(9)"] in rows
+        assert rows[lines.index("subgraph 0 main") + 1][:5] == [
+            "input",
+            "image",
+            "INT8 [-1,2]",
+            "scale 0.1",
+            "zero point",
+        ]
+        assert rows[lines.index("subgraph 0 main") + 2][:2] == ["output", "kernel"]
+        assert "subgraph 1 body" in lines
+        assert lines[-1] == "description: by hand"
+
+    def test_a_row_per_tensor(self, path: Path) -> None:
+        rows = [cells(line) for line in shown("show", path).splitlines()]
+        assert ["#", "type", "shape", "bytes", "scale", "zero", "axis", "role", "name"] in rows
+        assert ["0", "INT8", "[-1,2]", "2", "0.1", "-1", "input", "image"] in rows
+        kernel = ["1", "INT8", "[3,2]", "6", "3 in 0.1..0.5", "0", "0", "output", "kernel"]
+        assert kernel in rows
+        assert ["2", "FLOAT32", "[3]", "12", "constant", "floats"] in rows
+        assert ["3", "STRING", "[1]", "activation", "text"] in rows
+        new = ["4", "TensorType(99)", "[1]", "QuantizationDetails(9)", "activation", "new"]
+        assert new in rows
 
     def test_one_subgraph(self, path: Path) -> None:
         text = shown("show", path, "--subgraph", 1)
         assert "other" in text
         assert "kernel" not in text
 
-    def test_a_narrow_terminal_gets_two_lines_a_tensor(self, tmp_path: Path) -> None:
-        name = "a/long/name/" * 10
+    @pytest.mark.parametrize("columns", [70, 80, 120])
+    def test_names_are_shortened_in_the_middle(self, tmp_path: Path, columns: int) -> None:
+        name = "model/" + "layer/" * 30 + "BiasAdd"
         path = tmp_path / "m.tflite"
-        path.write_bytes(build.one(build.TensorSpec(name, (1, 2), scale=0.1, zero_point=-1)))
-        lines = shown("show", path, COLUMNS="80").splitlines()
-        assert lines[-3:] == [
-            f"0 {name[:78]}",
-            f"  {name[78:]}",
-            "  INT8 [1,2] 2 per-tensor 0.1 -1",
-        ]
+        spec = build.TensorSpec(name, (1, 2), scale=0.1, zero_point=-1)
+        path.write_bytes(build.one(spec, spec))
+        lines = shown("show", path, COLUMNS=str(columns)).splitlines()[1:]
+        assert max(map(len, lines)) <= columns
+        rows = [line for line in lines if line.endswith("BiasAdd")]
+        assert len(rows) == 2
+        assert all("  mode" in row and "..." in row for row in rows)
+        assert name in shown("show", path, "--wide", COLUMNS=str(columns))
+        assert name in shown("show", path)
 
-    def test_one_tensor_in_full(self, path: Path) -> None:
+    def test_a_pipe_gets_no_trailing_blanks(self, path: Path) -> None:
+        for arguments in ([], ["--operators"], ["--tensor", "*"], ["--wide"]):
+            for file in (path, ROOT / "fixtures/residual_int8.tflite"):
+                lines = shown("show", file, *arguments).splitlines()
+                assert [line for line in lines if line != line.rstrip()] == []
+
+    def test_colours_only_on_a_terminal(self, path: Path) -> None:
+        assert "\x1b" not in shown("show", path, TERM="xterm")
+
+    def test_one_tensor(self, path: Path) -> None:
         text = shown("show", path, "--tensor", "kernel")
         rows = [cells(line) for line in text.splitlines()]
-        for row in (["name", "kernel"], ["axis", "0"], ["scheme", "per-axis"], ["2", "0.1", "0"]):
-            assert row in rows
-        assert "data:\n[[1 2]\n [3 4]\n [5 6]]" in text
-        assert "real:\n[[0.5" in text
+        for row in (
+            ["tensor 1", "kernel"], ["scheme", "per-axis"], ["axis", "0"],
+            ["min", "1", "0.5"], ["max", "6", "1"], ["2", "0.1", "0"],
+            ["recorded min", "0"], ["recorded max", "1"],
+        ):  # fmt: skip
+            assert row in rows, row
+        assert "[[1 2]" not in text
         assert shown("show", path, "--tensor", "1") == text
+        values = shown("show", path, "--tensor", "1", "--values")
+        assert values == f"{text}\n[[1 2]\n [3 4]\n [5 6]]\n"
+        assert "[[0.5" in shown("show", path, "--tensor", "1", "--values", "--real")
+
+    def test_statistics_are_those_of_numpy(self) -> None:
+        path = ROOT / "fixtures/residual_int8.tflite"
+        rows = [cells(line) for line in shown("show", path, "--tensor", 17).splitlines()]
+        with tq.open(path) as model:
+            stored, real = model.tensors[17].data, model.tensors[17].dequantize()
+        facts = {row[0]: row[1:] for row in rows if row}
+        assert facts["min"] == [f"{stored.min()}", f"{real.min():.6g}"]
+        assert facts["mean"][0] == f"{stored.mean(dtype=np.float64):.6g}"
+        zeros = f"{100 * np.mean(stored == 0):.1f} %"
+        assert facts["zeros"] == [zeros, zeros]
+        at_ends = np.mean((stored <= -127) | (stored >= 127))
+        assert facts["at the ends (-127, 127)"] == [f"{100 * at_ends:.1f} %"]
+        counts = [int(row[1].replace(",", "")) for row in rows if row and " .. " in row[0]]
+        assert sum(counts) == stored.size
+
+    def test_patterns(self, path: Path) -> None:
+        text = shown("show", path, "--tensor", "*e*")
+        assert [line for line in text.splitlines() if line.startswith("tensor ")] == [
+            "tensor 0  image", "tensor 1  kernel", "tensor 3  text", "tensor 4  new",
+            "tensor 0  other",
+        ]  # fmt: skip
+        names = [
+            one["name"] for one in json.loads(shown("show", path, "--tensor", "*e*", "--json"))
+        ]
+        assert names == ["image", "kernel", "text", "new", "other"]
+        assert "other" not in shown("show", path, "--tensor", "*e*", "--subgraph", 0)
+
+    def test_values_for_numpy(self, path: Path, tmp_path: Path) -> None:
+        file = tmp_path / "kernel"
+        assert shown("show", path, "--tensor", "kernel", "--npy", file) == ""
+        assert np.load(file).tolist() == [[1, 2], [3, 4], [5, 6]]
+        shown("show", path, "--tensor", "kernel", "--npy", file, "--real")
+        assert np.load(file).dtype == np.float32
 
     def test_a_tensor_without_values_says_why(self, path: Path) -> None:
         text = shown("show", path, "--tensor", "image")
-        assert "data: subgraph 0, tensor 0 'image': not constant" in text
+        assert "no values: not constant: it has values only while the model runs" in text
+
+    def test_several_models(self, path: Path, tmp_path: Path) -> None:
+        result = run("show", path, tmp_path / "none", path)
+        assert result.returncode == 2
+        assert result.stderr == f"tflite-quant: {tmp_path / 'none'}: No such file or directory\n"
+        assert result.stdout.count(f"{path}  ") == 2
+
+    def test_standard_input(self, path: Path) -> None:
+        command = [sys.executable, "-m", "tflite_quant", "show", "-"]
+        printed = subprocess.run(
+            command, input=path.read_bytes(), capture_output=True, check=True, cwd=ROOT,
+            env={key: value for key, value in os.environ.items() if key != "COLUMNS"},
+        ).stdout.decode()  # fmt: skip
+        assert printed.splitlines()[1:] == shown("show", path).splitlines()[1:]
+
+    def test_csv_is_what_records_say(self) -> None:
+        path = ROOT / "fixtures/signatures.tflite"
+        for what, arguments in (("tensors", []), ("operators", ["--operators"])):
+            rows = list(
+                csv.DictReader(shown("show", path, "--format", "csv", *arguments).splitlines())
+            )
+            with tq.open(path) as model:
+                records = model.to_records(what)
+            assert len(rows) == len(records)
+            for row, record in zip(rows, records, strict=True):
+                assert list(row) == list(record)
+                assert row["index"] == str(record["index"])
+                assert row["name"] == record["name"]
+
+    def test_csv_has_no_formulas(self, tmp_path: Path) -> None:
+        path = tmp_path / "m.tflite"
+        path.write_bytes(build.one(build.TensorSpec("=cmd|' /C calc'!A0"), build.TensorSpec("a,b")))
+        rows = list(csv.DictReader(shown("show", path, "--format", "csv").splitlines()))
+        assert [row["name"] for row in rows] == ["'=cmd|' /C calc'!A0", "a,b"]
+
+    def test_markdown(self, tmp_path: Path) -> None:
+        path = tmp_path / "m.tflite"
+        path.write_bytes(build.one(build.TensorSpec("a|b<script>")))
+        lines = shown("show", path, "--format", "markdown").splitlines()
+        assert lines[0] == "| # | type | shape | bytes | scale | zero | axis | role | name |"
+        assert lines[-1].endswith("| a\\|b\\<script\\> |")
+
+    def test_packed_files(self, path: Path) -> None:
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr("labels.txt", "cat\ndog\n")
+            archive.writestr("\x1b[31m", "")
+        lines = shown("show", path).splitlines()
+        assert "packed file labels.txt: 8 bytes" in lines
+        assert "packed file \\x1b[31m: 0 bytes" in lines
+        data = json.loads(shown("show", path, "--json"))
+        assert data["packed_files"][0] == {"name": "labels.txt", "nbytes": 8}
+
+    def test_packed_files_that_are_broken(self, path: Path) -> None:
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr("labels.txt", "cat")
+        content = bytearray(path.read_bytes())
+        at = content.rfind(b"PK\x01\x02")
+        content[at : at + 4] = b"XXXX"
+        path.write_bytes(content)
+        assert "packed files: the list of the packed files is broken" in shown("show", path)
 
     @pytest.mark.parametrize("arguments", [[], ["--tensor", "0"]])
     def test_names_cannot_steer_the_terminal(self, tmp_path: Path, arguments: list[str]) -> None:
@@ -253,10 +372,9 @@ class TestJson:
 class TestRareThings:
     def test_blocks(self) -> None:
         text = shown("show", "fixtures/blockwise_int4.tflite")
-        row = next(line for line in text.splitlines() if "large_1/MatMul " in line)
-        assert [*cells(row)[2:6], cells(row)[-1]] == [
-            "INT4", "[64,128]", "4096", "blockwise", "by 32"
-        ]  # fmt: skip
+        row = next(line for line in text.splitlines() if line.endswith("large_1/MatMul"))
+        assert cells(row)[1:4] == ["INT4", "[64,128]", "4096"]
+        assert "by 32" in cells(row)
         full = shown("show", "fixtures/blockwise_int4.tflite", "--tensor", 5, "--json")
         assert len(json.loads(full)["quantization"]["scale"]) == 64
 
@@ -311,8 +429,8 @@ class TestRareThings:
     def test_a_subgraph_without_tensors(self, tmp_path: Path, columns: str) -> None:
         path = tmp_path / "m.tflite"
         path.write_bytes(build.model(build.SubgraphSpec([], name="none")))
-        assert "subgraph 0" in shown("show", path, COLUMNS=columns)
-        assert "subgraph 0" in shown("show", path, "--operators", COLUMNS=columns)
+        assert "no operators" in shown("show", path, COLUMNS=columns)
+        assert "no operators" in shown("show", path, "--operators", COLUMNS=columns)
 
 
 def test_analyze() -> None:
@@ -326,9 +444,11 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            ([], "required: COMMAND"),
+            (["--nothing"], "required: COMMAND"),
             (["show"], "required: MODEL"),
-            (["explain", "x"], "invalid choice: 'explain'"),
+            (["shwo", "x"], "there is no command 'shwo'; did you mean 'show'?"),
+            (["explain", "x"], "there is no command 'explain'; there are show, analyze,"),
+            (["fixtures/mixed.tflite"], "to show a model: tflite-quant show fixtures/mixed.tflite"),
             (["show", "none.tflite"], "none.tflite: No such file or directory"),
             (["show", "LICENSE"], "LICENSE: not a TensorFlow Lite model: bytes 4 to 8 are"),
             (["show", "MODEL", "--subgraph", "7"], "no subgraph 7: the model has 2 subgraphs"),
@@ -338,6 +458,15 @@ class TestErrors:
             (["show", "MODEL", "--tensor", "9"], "no tensor 9: subgraph 0 has 5 tensors"),
             (["show", "MODEL", "--tensor", "9" * 5_000], "a number of 5000 digits is not an index"),
             (["show", "MODEL", "--tensor", "0", "--operators"], "not allowed with argument"),
+            (["show", "MODEL", "--values"], "--values and --npy need --tensor"),
+            (["show", "MODEL", "--tensor", "*zzz*"], "no tensor's name matches '*zzz*'"),
+            (["show", "MODEL", "--tensor", "kern"], "the nearest are ['kernel']"),
+            (["show", "MODEL", "MODEL", "--json"], "--json shows one model at a time"),
+            (
+                ["show", "MODEL", "--tensor", "*", "--npy", "x"],
+                "--npy writes one tensor, but 6 match",
+            ),
+            (["spec", "conv2"], "no specification for operator 'CONV2'; the nearest are CONV_2D"),
         ],
     )
     def test_one_line_and_status_2(self, path: Path, arguments: list[str], message: str) -> None:
@@ -360,4 +489,28 @@ class TestErrors:
 
 
 def test_the_version() -> None:
-    assert shown("--version") == f"tflite-quant {tq.__version__}\n"
+    assert shown("--version") == shown("-V") == f"tflite-quant {tq.__version__}\n"
+
+
+def test_no_arguments_print_the_help() -> None:
+    assert shown() == shown("--help")
+    for command in ("show", "analyze", "check", "header", "spec"):
+        assert f"    {command}" in shown()
+
+
+def test_the_specification_of_every_operator() -> None:
+    every = shown("spec")
+    data = {one["operator"]: one["domains"] for one in json.loads(shown("spec", "--json"))}
+    for domain, rules in RULES.items():
+        for name, rule in rules.items():
+            assert f"\n{name}\n" in f"\n{every}"
+            one = data[name][domain.value]
+            assert one["same_scales"] == rule.same.value
+            if not isinstance(rule.outputs, Each):
+                scales = [each.get("scale") for each in one["outputs"]]
+                fixed = [o and o.scale and str(o.scale) for o in rule.outputs if o is not None]
+                assert all(f is None or f == s for f, s in zip(fixed, scales, strict=True))
+    narrow = shown("spec", COLUMNS="80").splitlines()
+    assert max(map(len, narrow)) <= 80
+    assert [line for line in narrow if line != line.rstrip()] == []
+    assert shown("spec", "softmax").splitlines()[3].split("  ")[-1].startswith("activation INT8, ")

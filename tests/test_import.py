@@ -30,7 +30,7 @@ def test_a_command_does_not_import_what_the_others_need(command: str) -> None:
     )
     modules = run(code).splitlines()[-1].split()
     needs = {
-        "show": "tflite_quant.command.text_tables",
+        "show": "tflite_quant.command.model_screen",
         "analyze": "tflite_quant.litert.analyzer",
         "check": "tflite_quant.checks.rules",
         "header": "tflite_quant.firmware.c_header",

@@ -1,6 +1,6 @@
 """The command `tflite-quant`.
 
-`cli` parses the arguments and sets the exit status; `show`, `check`, `header` and `analyze` run the
-subcommands. `show` prints what `text_tables` and `json_text` write, and `terminal` has what the
-subcommands share.
+`cli` parses the arguments and sets the exit status; `show`, `check`, `header`, `analyze` and `spec`
+run the subcommands. `show` prints what `model_screen`, `tensor_screen` and `json_text` write;
+`layout` makes tables, and `terminal` has what the subcommands share.
 """

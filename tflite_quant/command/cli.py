@@ -20,6 +20,8 @@ from typing import NoReturn
 
 from .. import __version__
 from ..errors import TFLiteError
+from ..escape import for_terminal
+from ..model.names import nearest
 from .terminal import RefusedError, error_line, unforeseen
 
 _COMMANDS = {
@@ -27,6 +29,7 @@ _COMMANDS = {
     "analyze": "print the report of TensorFlow Lite's Model Analyzer",
     "check": "check models against the quantization specification",
     "header": "write a C header with what firmware needs",
+    "spec": "print the quantization specification of an operator",
 }
 """The modules of the commands, and what each does."""
 
@@ -35,7 +38,7 @@ class _Parser(argparse.ArgumentParser):
     """A parser that reports an error in one line, without the usage."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}\n")
+        self.exit(2, f"{self.prog}: {for_terminal(message)}\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,7 +58,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Some terminals cannot show every character that a name may contain.
         sys.stdout.reconfigure(errors="backslashreplace")
     arguments = sys.argv[1:] if arguments is None else arguments
-    options = _parser(arguments).parse_args(arguments)
+    parser = _parser(arguments)
+    if not arguments:
+        parser.print_help()
+        return 0
+    _check_command(parser, arguments[0])
+    options = parser.parse_args(arguments)
     try:
         status: int = options.run(options)
         sys.stdout.flush()
@@ -74,10 +82,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
+def _check_command(parser: argparse.ArgumentParser, name: str) -> None:
+    """Refuse a command that does not exist, and say which one may be meant."""
+    if name in _COMMANDS or name.startswith("-"):
+        return
+    near = nearest(name, _COMMANDS, 1)
+    if os.path.exists(name):
+        hint = f"; to show a model: {parser.prog} show {name}"
+    else:
+        hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(_COMMANDS)}"
+    parser.error(f"there is no command {name!r}{hint}")
+
+
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     """Return the parser, which knows the arguments of those commands that are named."""
     parser = _Parser("tflite-quant", description="Read TensorFlow Lite models without TensorFlow.")
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    parser.add_argument("-V", "--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, purpose in _COMMANDS.items():
         command = commands.add_parser(name, help=purpose)

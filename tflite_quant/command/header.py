@@ -15,7 +15,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "output, and functions that quantize and dequantize; on request also with weights, "
         "multipliers and the whole file."
     )
-    command.add_argument("model", metavar="MODEL", help="a .tflite file")
+    command.add_argument("model", metavar="MODEL", nargs="?", help="a .tflite file")
     command.add_argument(
         "-o", "--output", metavar="FILE", help="the file to write (default: standard output)"
     )
@@ -38,6 +38,11 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the header and return the exit status."""
+    if options.model is None and len(options.tensors) > 1:
+        # As in `header --tensors PATTERN MODEL`, where the patterns come first.
+        options.model = options.tensors.pop()
+    if options.model is None:
+        raise RefusedError("the following arguments are required: MODEL")
     is_printed = options.output in (None, "-")
     if options.depfile is not None and is_printed:
         raise RefusedError("--depfile needs --output with a file")

@@ -26,6 +26,7 @@ from ..model.model import Model
 from ..model.operator import Operator
 from ..model.subgraph import Subgraph
 from ..model.tensor import Tensor
+from ..summary.records import indices
 
 _VALUE_COST, _CHARACTER_COST = 128, 4
 """What a number or string in the text is charged, and a character of it: time, too."""
@@ -156,6 +157,7 @@ def _model_data(model: Model, subgraphs: Sequence[Subgraph], budget: Budget) -> 
             {"name": entry.name, "buffer": entry.buffer.index, "bytes": entry.buffer.nbytes}
             for entry in model.metadata
         ),
+        "packed_files": [file._asdict() for file in model.packed_files],
     }
 
 
@@ -163,7 +165,7 @@ def operator_data(operator: Operator, budget: Budget) -> dict[str, Any]:
     """Return an operator with its options; custom options are decoded if they are a map."""
     data: dict[str, Any] = {
         "index": operator.index,
-        "name": operator.name,
+        "name": operator.code.name,
         "version": operator.version,
         "inputs": indices(operator.inputs),
         "outputs": indices(operator.outputs),
@@ -181,11 +183,6 @@ def operator_data(operator: Operator, budget: Budget) -> dict[str, Any]:
     return data
 
 
-def indices(tensors: Sequence[Tensor | None]) -> list[int]:
-    """Return the indices of some tensors; -1 for one that is left out."""
-    return [-1 if tensor is None else tensor.index for tensor in tensors]
-
-
 def tensor_json(tensor: Tensor) -> Iterator[str]:
     """Yield what `show --json --tensor` prints: a tensor as in `model_json`, with its values.
 
@@ -201,6 +198,14 @@ def tensor_json(tensor: Tensor) -> Iterator[str]:
     return json_text(tensor_facts(tensor) | values)
 
 
+def listed_json(tensors: Sequence[Tensor]) -> Iterator[str]:
+    """Yield a list of what `tensor_json` yields of each tensor."""
+    for number, tensor in enumerate(tensors):
+        yield ",\n" if number else "[\n"
+        yield from tensor_json(tensor)
+    yield "\n]"
+
+
 def tensor_facts(tensor: Tensor) -> dict[str, Any]:
     """Return everything about a tensor but its values."""
     facts: dict[str, Any] = {
@@ -211,6 +216,7 @@ def tensor_facts(tensor: Tensor) -> dict[str, Any]:
         "shape_signature": list(tensor.shape_signature),
         "bytes": tensor.nbytes,
         "buffer": tensor.buffer.index,
+        "role": tensor.role,
         "constant": tensor.is_constant,
         "variable": tensor.is_variable,
         "quantization": quantization_data(tensor.quantization),

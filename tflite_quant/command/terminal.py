@@ -1,4 +1,4 @@
-"""What all commands share: refusals, error lines, the width of a terminal."""
+"""What all commands share: refusals, error lines, the width of a terminal, its colours."""
 
 from __future__ import annotations
 
@@ -31,3 +31,33 @@ def width() -> int | None:
     if sys.stdout.isatty() or "COLUMNS" in os.environ:
         return shutil.get_terminal_size().columns
     return None
+
+
+_COLOURS = {
+    "weight": "36",
+    "bias": "35",
+    "input": "1",
+    "output": "1",
+    "state": "34",
+    "constant": "2",
+    "float": "31",
+}
+"""The codes of colours that can be read on a light and on a dark background."""
+
+
+def painted(text: str, what: str) -> str:
+    """Return a text in the colour of what it is about, on a terminal that has colours.
+
+    NO_COLOR in the environment turns them off (https://no-color.org).
+    """
+    colour = _COLOURS.get(what)
+    if colour is None or not text.strip() or not _has_colours():
+        return text
+    return f"\x1b[{colour}m{text}\x1b[0m"
+
+
+def _has_colours() -> bool:
+    is_dumb = os.environ.get("TERM", "" if os.name == "nt" else "dumb") == "dumb"
+    is_old_console = os.name == "nt" and not {"WT_SESSION", "ANSICON", "TERM"} & set(os.environ)
+    is_off = bool(os.environ.get("NO_COLOR"))
+    return sys.stdout.isatty() and not (is_dumb or is_old_console or is_off)

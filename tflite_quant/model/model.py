@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from ..errors import TFLiteError, plural
 from ..format.flatbuffer import File, Positions, Tables
+from ..format.packed import PackedFile, packed_files
 from ..format.schema import IDENTIFIER
 from ..format.source import Folder, Source, load, require_identifier
 from ..format.tables import Structure, read_structure
@@ -191,6 +192,15 @@ class Model:
         entries = self.structure.metadata
         pairs = zip(entries.strings("name"), entries.numbers("buffer").tolist(), strict=True)
         return tuple([Metadata(name, self.buffers[index]) for name, index in pairs])
+
+    @cached_property
+    def packed_files(self) -> tuple[PackedFile, ...]:
+        """The files that are packed behind the model, as TensorFlow Lite's metadata tools do.
+
+        Labels and vocabularies of task libraries are such files, in a ZIP archive: read them with
+        `zipfile.ZipFile(path)`.
+        """
+        return packed_files(self.structure.file.memory)
 
     @cached_property
     def signatures(self) -> Listed[Signature]:

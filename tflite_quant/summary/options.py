@@ -15,6 +15,7 @@ from ..model.operator import Operator
 
 _LONGEST_OPTION, _LONGEST_TEXT, _MOST_ITEMS = 200, 100, 16
 """Characters of an option, characters of a string in one, and bytes or items of a list in one."""
+_WORDS = {"fused_activation_function": "fused_activation"}
 _ALWAYS = {"padding", "stride_w", "stride_h", "axis", "keep_dims", "alpha", "beta"}
 """Options that are shown even if they have the default value, since one looks for them."""
 
@@ -47,7 +48,7 @@ def options_text(operator: Operator, budget: Budget) -> str:
     except TFLiteError as error:
         shown = {"error": str(error)}
     pairs = [
-        f"{_brief(key, str)}={_cut(_brief(value, str), _LONGEST_OPTION)}"
+        f"{_WORDS.get(key, _brief(key, str))}={_cut(_brief(value, str), _LONGEST_OPTION)}"
         for key, value in islice(shown.items(), _MOST_ITEMS)
     ]
     return for_terminal(", ".join(pairs) + _more(shown))

@@ -118,7 +118,7 @@ def operator_records(model: Model) -> list[dict[str, Any]]:
     >>> import tflite_quant as tq
     >>> with tq.open("fixtures/residual_int8.tflite") as model:
     ...     operator_records(model)[0]["options"]
-    'padding=SAME, stride_w=2, stride_h=2, fused_activation_function=RELU'
+    'padding=SAME, stride_w=2, stride_h=2, fused_activation=RELU'
     """
     budget = model.structure.file.afresh().budget
     return [_operator(each, budget) for graph in model.subgraphs for each in graph.operators]

@@ -1,0 +1,183 @@
+"""Tables as text, CSV and Markdown."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from ..escape import for_terminal
+
+_NARROWEST, _NARROWEST_FOLDED = 20, 32
+"""Characters that the last column has, however narrow the terminal."""
+
+
+class Column(NamedTuple):
+    """One column of a table.
+
+    Attributes
+    ----------
+    title : str
+    is_number : bool
+        Whether the cells are aligned to the right.
+    may_go : int
+        Columns are left out of a narrow terminal in this order, the least first; 0: never.
+    folds : bool
+        Whether a last column that does not fit is folded, not shortened.
+    paint : callable
+        Returns a cell with colour.
+    """
+
+    title: str
+    is_number: bool = False
+    may_go: int = 0
+    folds: bool = False
+    paint: Callable[[str], str] = str
+
+
+def text_table(
+    columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None = None
+) -> Iterator[str]:
+    r"""Yield the lines of a table, whose last column is as wide as there is room.
+
+    Parameters
+    ----------
+    columns : sequence of Column
+    rows : sequence of sequences of str
+        The cells, escaped.
+    width : int, optional
+        The columns of the terminal. Columns that may go are left out until the last one fits; then
+        its cells are shortened in the middle. Without it, everything is printed.
+
+    Examples
+    --------
+    >>> columns = [Column("#", True), Column("type", may_go=1), Column("name")]
+    >>> rows = [("7", "INT8", "a"), ("12", "INT32", "model/conv2d/kernel;model/conv2d/bias")]
+    >>> print(*text_table(columns, rows), sep="\n")
+     #  type   name
+     7  INT8   a
+    12  INT32  model/conv2d/kernel;model/conv2d/bias
+    >>> print(*text_table(columns, rows, 30), sep="\n")
+     #  name
+     7  a
+    12  model/c...odel/conv2d/bias
+    (--wide shows type, too)
+    """
+    shown = _shown(columns, rows, width)
+    *widths, last = [_width(columns[i].title, [row[i] for row in rows]) for i in shown]
+    narrowest = _NARROWEST_FOLDED if columns[-1].folds else _NARROWEST
+    room = last if width is None else max(width - sum(widths) - 2 * len(widths), narrowest)
+    titles = tuple(column.title for column in columns)
+    for row in (titles, *rows):
+        cells = []
+        for index, wide in zip(shown, widths, strict=False):
+            column, cell = columns[index], row[index]
+            padding = " " * (wide - len(cell))
+            painted = column.paint(cell) if row is not titles else cell
+            cells.append(padding + painted if column.is_number else painted + padding)
+        last_column, text = columns[shown[-1]], row[shown[-1]]
+        lines = textwrap.wrap(text, room) if last_column.folds else [shortened(text, room)]
+        first, *others = lines or [""]
+        cells.append(last_column.paint(first) if row is not titles else first)
+        yield "  ".join(cells).rstrip()
+        indent = " " * (sum(widths) + 2 * len(widths))
+        yield from (indent + line for line in others)
+    left_out = [
+        column.title
+        for index, column in enumerate(columns)
+        if index not in shown and any(row[index] for row in rows)
+    ]
+    if left_out:
+        yield f"(--wide shows {' and '.join(left_out)}, too)"
+
+
+def _shown(
+    columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None
+) -> list[int]:
+    """Return the indices of the columns that fit a width, with those that have something to say."""
+    shown = [
+        index
+        for index, column in enumerate(columns)
+        if any(row[index] for row in rows) or index == len(columns) - 1
+    ]
+    if width is None:
+        return shown
+    widths = [_width(column.title, [row[i] for row in rows]) for i, column in enumerate(columns)]
+    narrowest = min(widths[-1], _NARROWEST_FOLDED if columns[-1].folds else _NARROWEST)
+    while sum(widths[i] + 2 for i in shown[:-1]) + narrowest > width:
+        leaving = [index for index in shown if columns[index].may_go]
+        if not leaving:
+            break
+        shown.remove(min(leaving, key=lambda index: columns[index].may_go))
+    return shown
+
+
+def _width(title: str, cells: Sequence[str]) -> int:
+    return max(map(len, (title, *cells)))
+
+
+def shortened(text: str, room: int) -> str:
+    """Return a text without its middle, where names differ least.
+
+    Examples
+    --------
+    >>> shortened("model/conv2d/BiasAdd", 13)
+    'mod...BiasAdd'
+    """
+    if len(text) <= room:
+        return text
+    kept = max(room - 3, 2)
+    # Names differ at their ends more than where they begin.
+    head = kept // 3
+    return f"{text[:head]}...{text[len(text) - (kept - head) :]}"
+
+
+def csv_lines(titles: Sequence[str], rows: Iterator[Sequence[object]]) -> Iterator[str]:
+    r"""Yield the lines of a table as CSV (RFC 4180).
+
+    A text that a spreadsheet would take for a formula begins with an apostrophe.
+
+    Examples
+    --------
+    >>> print(*csv_lines(["name", "bytes"], iter([("a,b", 3), ("=1+2", 4)])), sep="\n")
+    name,bytes
+    "a,b",3
+    '=1+2,4
+    """
+    for row in (titles, *rows):
+        line = io.StringIO()
+        csv.writer(line, lineterminator="").writerow([_harmless(cell) for cell in row])
+        yield line.getvalue()
+
+
+def _harmless(cell: object) -> object:
+    if not isinstance(cell, str):
+        return "" if cell is None else cell
+    text = for_terminal(cell)
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
+
+
+_SPECIAL_TO_MARKDOWN, _ESCAPED = re.compile(r"([\\`*_{}\[\]<>()|~!])"), r"\\\1"
+
+
+def markdown_lines(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    r"""Yield the lines of a table as Markdown.
+
+    Examples
+    --------
+    >>> print(*markdown_lines([Column("#", True), Column("name")], [("0", "a|b_c")]), sep="\n")
+    | # | name |
+    | ---: | --- |
+    | 0 | a\|b\_c |
+    """
+    yield _markdown_row([column.title for column in columns])
+    yield f"| {' | '.join('---:' if column.is_number else '---' for column in columns)} |"
+    for row in rows:
+        yield _markdown_row(row)
+
+
+def _markdown_row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(_SPECIAL_TO_MARKDOWN.sub(_ESCAPED, cell) for cell in cells)} |"

@@ -1,0 +1,308 @@
+"""The first screen of `tflite-quant show`: what kind of model this is, and its tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import TFLiteError, brief, plural
+from ..escape import for_terminal
+from ..format.budget import CHARACTER_COST, Budget
+from ..model import quantization as schemes
+from ..model.block_quantization import Blockwise, MultiAxis
+from ..model.model import Model
+from ..model.subgraph import Subgraph
+from ..model.tensor import Tensor
+from ..summary.options import options_text
+from ..summary.records import indices, real_range
+from ..summary.summary import MIXED, Summary
+from .layout import Column, shortened, text_table
+from .terminal import painted
+
+TENSOR_COLUMNS = (
+    Column("#", True),
+    Column("type"),
+    Column("shape"),
+    Column("bytes", True, may_go=1),
+    Column("scale"),
+    Column("zero", True),
+    Column("axis", True, may_go=2),
+    Column("role", paint=lambda role: painted(role, role.strip())),
+    Column("name"),
+)
+OPERATOR_COLUMNS = (
+    Column("#", True),
+    Column("operator", paint=lambda name: painted(name, "float" if name[-1:] == "*" else "")),
+    Column("version", True, may_go=1),
+    Column("inputs"),
+    Column("outputs"),
+    Column("intermediates", may_go=3),
+    Column("options", folds=True),
+)
+_LONGEST_RANK = 16
+"""A shape of more dimensions is shortened."""
+
+
+def model_lines(
+    model: Model, subgraphs: Sequence[Subgraph], width: int | None = None
+) -> Iterator[str]:
+    """Yield the first screen: facts, inputs and outputs, a table of the tensors, and the rest.
+
+    Parameters
+    ----------
+    model : Model
+    subgraphs : sequence of Subgraph
+        The subgraphs to show.
+    width : int, optional
+        The width of the terminal; names are shortened to fit.
+
+    Raises
+    ------
+    CorruptModelError
+        Tensors share names, and the tables would be too large for a file of this size.
+    """
+    budget = model.structure.file.afresh().budget
+    yield from _head(model)
+    names = _names_in_signatures(model)
+    for subgraph in subgraphs:
+        if len(model.subgraphs) > 1:
+            yield f"\nsubgraph {subgraph.index} {for_terminal(subgraph.name)}".rstrip()
+        yield from _ends(subgraph, names, budget, width)
+        rows = [_charged(tensor_row(tensor), budget) for tensor in subgraph.tensors]
+        if rows:
+            yield from text_table(TENSOR_COLUMNS, rows, width)
+    yield from _extras(model, budget)
+
+
+def _head(model: Model) -> Iterator[str]:
+    """Yield what kind of model it is, in two lines or three."""
+    summary, operators = model.summary(), sum(len(graph.operators) for graph in model.subgraphs)
+    name = for_terminal(model.name or "model")
+    facts = [name, f"{model.structure.file.size:,} bytes", summary.scheme]
+    graphs = len(model.subgraphs)
+    of_graphs = f" in {graphs} subgraphs" if graphs > 1 else ""
+    facts.append(f"{operators} {plural('operator', operators)}{of_graphs}")
+    yield "  ".join(facts)
+    yield _types(model, summary)
+    if summary.scheme == MIXED:
+        counts = ", ".join(f"{for_terminal(name)} {n}" for name, n in summary.float_operators)
+        yield f"float operators: {painted(counts, 'float')}"
+    if summary.custom_operators:
+        counts = ", ".join(f"{for_terminal(name)} {n}" for name, n in summary.custom_operators)
+        yield f"custom operators: {counts}"
+
+
+def _types(model: Model, summary: Summary) -> str:
+    """Return the types of what is computed, and of weights and biases: Keras's two dtypes."""
+    stored: dict[str, dict[str, None]] = {"weight": {}, "bias": {}}
+    for graph in model.subgraphs:
+        for tensor in graph.tensors:
+            if tensor.is_constant and tensor.role in stored:
+                stored[tensor.role][tensor.type.name] = None
+    parts = (
+        ("computes", summary.compute_types),
+        ("weights", stored["weight"]),
+        ("biases", stored["bias"]),
+    )
+    known = [f"{word} {' and '.join(types)}" for word, types in parts if types]
+    return ", ".join(known) or "no operator computes on numbers"
+
+
+def _names_in_signatures(model: Model) -> dict[tuple[int, str, int], str]:
+    """Return the name that a signature gives each input and output of a subgraph."""
+    names: dict[tuple[int, str, int], str] = {}
+    for signature in model.signatures:
+        for end, tensors in (("input", signature.inputs), ("output", signature.outputs)):
+            for name, tensor in tensors.items():
+                names.setdefault((signature.subgraph.index, end, tensor.index), name)
+    return names
+
+
+def _ends(
+    subgraph: Subgraph,
+    names: dict[tuple[int, str, int], str],
+    budget: Budget,
+    width: int | None,
+) -> Iterator[str]:
+    """Yield a line for each input and output, with all that firmware needs."""
+    rows = []
+    for end, tensors in (("input", subgraph.inputs), ("output", subgraph.outputs)):
+        for tensor in tensors:
+            name = names.get((subgraph.index, end, tensor.index), tensor.name)
+            shown = for_terminal(name) if width is None else shortened(for_terminal(name), 24)
+            kind = f"{tensor.type.name} {_dimensions(tensor.shape_signature)}"
+            rows.append(_charged((end, shown, kind, *_end_facts(tensor)), budget))
+    if not rows:
+        return
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [cell.ljust(wide) for cell, wide in zip(row, widths, strict=True)]
+        yield "  ".join(cell for cell in cells if cell.strip() or cell == cells[1]).rstrip()
+
+
+def _end_facts(tensor: Tensor) -> tuple[str, str, str]:
+    """Return scale, zero point and real range of an input or output."""
+    scheme = tensor.quantization
+    if isinstance(scheme, schemes.NotQuantized):
+        return "", "", ""
+    scale, zero_point, _ = parameters(scheme)
+    ends = real_range(tensor)
+    real = "" if ends is None else f"real {ends[0]:.3g} .. {ends[1]:.3g}"
+    return f"scale {scale}", f"zero point {zero_point:>4}" if zero_point else "", real
+
+
+def _extras(model: Model, budget: Budget) -> Iterator[str]:
+    """Yield signatures, metadata, files that are packed behind the model, and its description."""
+    for signature in model.signatures:
+        ends = (", ".join(map(for_terminal, end)) for end in (signature.inputs, signature.outputs))
+        line = f"signature {for_terminal(signature.key)}: {' -> '.join(ends)}"
+        if len(model.subgraphs) > 1:
+            line += f" (subgraph {signature.subgraph.index})"
+        yield _charged((line,), budget)[0]
+    for entry in model.metadata:
+        size = entry.buffer.nbytes
+        line = f"metadata {for_terminal(entry.name)}: {size:,} {plural('byte', size)}"
+        yield _charged((line,), budget)[0]
+    yield from _packed(model, budget)
+
+
+def _packed(model: Model, budget: Budget) -> Iterator[str]:
+    try:
+        files = model.packed_files
+    except TFLiteError as error:
+        yield f"packed files: {for_terminal(str(error))}"
+        files = ()
+    for file in files:
+        line = f"packed file {for_terminal(file.name)}: {file.nbytes:,} bytes"
+        yield _charged((line,), budget)[0]
+    if model.description:
+        yield f"description: {for_terminal(model.description)}"
+
+
+def _charged(row: tuple[str, ...], budget: Budget) -> tuple[str, ...]:
+    """Return a row whose characters have been charged."""
+    budget.spend(CHARACTER_COST * sum(map(len, row)), "the table")
+    return row
+
+
+def tensor_row(tensor: Tensor) -> tuple[str, ...]:
+    """Return the cells of a tensor in the table."""
+    external, size = tensor.external_buffer, "" if tensor.nbytes is None else str(tensor.nbytes)
+    return (
+        str(tensor.index),
+        tensor.type.name + (" sparse" if tensor.is_sparse else ""),
+        _dimensions(tensor.shape_signature),
+        size if external is None else f"{size} in {for_terminal(external.file)}",
+        *parameters(tensor.quantization),
+        tensor.role,
+        for_terminal(tensor.name),
+    )
+
+
+def _dimensions(shape: tuple[int, ...]) -> str:
+    if len(shape) > _LONGEST_RANK:
+        return brief(shape)
+    return f"[{','.join(map(str, shape))}]"
+
+
+def parameters(quantization: schemes.Quantization) -> tuple[str, str, str]:
+    """Return scale, zero point and axis, each in a few words."""
+    match quantization:
+        case schemes.PerTensor(scale=scale, zero_point=zero_point):
+            return number(scale), str(zero_point), ""
+        case schemes.PerAxis(scales=scales, zero_points=zero_points, axis=axis):
+            return f"{scales.size}{_range(scales, ' in')}", _range(zero_points), str(axis)
+        case Blockwise():
+            blocks = f"by {quantization.block_shape or quantization.block_size}"
+            return *_parameters_in_tensors(quantization), blocks
+        case MultiAxis():
+            return *_parameters_in_tensors(quantization), ",".join(map(str, quantization.axes))
+        case schemes.Custom():
+            return f"custom, {quantization.content.size} bytes", "", ""
+        case schemes.UnknownScheme():
+            return quantization.name, "", ""
+        case schemes.NotQuantized():
+            return "", "", ""
+
+
+def _parameters_in_tensors(quantization: Blockwise | MultiAxis) -> tuple[str, str]:
+    """Return scale and zero point, or which tensors have them if they cannot be read."""
+    scales, zero_points = quantization.scales, quantization.zero_points
+    scale = f"in tensor {quantization.scales_tensor}"
+    if scales is not None:
+        scale = f"{scales.size}{_range(scales, ' in')}"
+    if zero_points is not None:
+        return scale, _range(zero_points)
+    zero_point_tensor = quantization.zero_points_tensor
+    return scale, "0" if zero_point_tensor < 0 else f"in tensor {zero_point_tensor}"
+
+
+def number(value: float) -> str:
+    """Return a scale with the fewest digits that read back to it.
+
+    Examples
+    --------
+    >>> number(float(np.float32(0.1))), number(1e300)
+    ('0.1', '1e+300')
+    """
+    with np.errstate(over="ignore"):
+        narrow = np.float32(value)
+    # Scales that are a tensor of their own may be wider.
+    return str(narrow) if float(narrow) == value else repr(value)
+
+
+def _range(values: NDArray[Any], word: str = "") -> str:
+    """Return the range of the values, '0.0011..0.0173', or their only value."""
+    if not values.size:
+        return "none"
+    low, high = values.min(), values.max()
+    shown = f"{low:.3g}" if low == high else f"{low:.3g}..{high:.3g}"
+    return f"{word} {shown}" if word else shown
+
+
+def operator_lines(
+    model: Model, subgraphs: Sequence[Subgraph], width: int | None = None
+) -> Iterator[str]:
+    """Yield for each subgraph a table of its operators, with their options in words.
+
+    Parameters
+    ----------
+    model, subgraphs, width
+        As `model_lines`.
+
+    Raises
+    ------
+    CorruptModelError
+        Operators share options, and the tables would be too large for a file of this size.
+    """
+    budget = model.structure.file.afresh().budget
+    summary = model.summary()
+    floats = {name for name, _ in summary.float_operators} if summary.scheme == MIXED else set()
+    yield from _head(model)
+    for subgraph in subgraphs:
+        if len(model.subgraphs) > 1:
+            yield f"\nsubgraph {subgraph.index} {for_terminal(subgraph.name)}".rstrip()
+        rows = [
+            _charged(operator_row(operator, budget, floats), budget)
+            for operator in subgraph.operators
+        ]
+        if rows:
+            yield from text_table(OPERATOR_COLUMNS, rows, width)
+    if floats:
+        yield "* some of these compute in float, in a model that mostly computes on integers"
+
+
+def operator_row(operator: Any, budget: Budget, floats: set[str]) -> tuple[str, ...]:
+    """Return the cells of an operator in the table."""
+    custom = "CUSTOM " if operator.code.name == "CUSTOM" and operator.custom_name else ""
+    operands = (operator.inputs, operator.outputs, operator.intermediates)
+    return (
+        str(operator.index),
+        for_terminal(custom + operator.name) + ("*" if operator.name in floats else ""),
+        str(operator.version),
+        *(",".join(map(str, indices(some))) for some in operands),
+        options_text(operator, budget),
+    )

@@ -1,0 +1,117 @@
+"""What an array of values looks like: its ends, its mean, how much of a range it uses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+BINS = 12
+"""Bars of a histogram."""
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """The values of an array in a few numbers.
+
+    Attributes
+    ----------
+    count : int
+        How many values there are.
+    low, high, mean : float
+        Of the finite values; NaN if there are none.
+    zeros : float
+        The share of values that are zero, from 0 to 1.
+    not_finite : int
+        How many values are infinite or not a number.
+    """
+
+    count: int
+    low: float
+    high: float
+    mean: float
+    zeros: float
+    not_finite: int
+
+
+def statistics(values: NDArray[Any]) -> Statistics:
+    """Return the statistics of real numbers.
+
+    Parameters
+    ----------
+    values : ndarray of numbers, any shape
+
+    Examples
+    --------
+    >>> statistics(np.array([0.0, 1.0, 3.0, np.inf]))
+    Statistics(count=4, low=0.0, high=3.0, mean=1.3333333333333333, zeros=0.25, not_finite=1)
+    """
+    finite = finite_values(values)
+    count = values.size
+    if not finite.size:
+        return Statistics(count, np.nan, np.nan, np.nan, 0.0, count)
+    # The sum of 64-bit integers, or of the largest floats, could leave their range.
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = float(finite.mean(dtype=np.float64))
+    return Statistics(
+        count,
+        float(finite.min()),
+        float(finite.max()),
+        mean,
+        int(np.count_nonzero(values == 0)) / count,
+        count - finite.size,
+    )
+
+
+def finite_values(values: NDArray[Any]) -> NDArray[Any]:
+    """Return the values that are finite, in one dimension; a view if all are."""
+    flat = values.reshape(-1)
+    if flat.dtype.kind != "f":
+        return flat
+    is_finite = np.isfinite(flat)
+    return flat if is_finite.all() else flat[is_finite]
+
+
+def share_at(values: NDArray[Any], low: int, high: int) -> float:
+    """Return which share of integers is at or beyond the ends of a range.
+
+    Examples
+    --------
+    >>> share_at(np.int8([-128, 0, 127, 127]), -128, 127)
+    0.75
+    """
+    at_ends = int(np.count_nonzero(values <= low)) + int(np.count_nonzero(values >= high))
+    return at_ends / values.size if values.size else 0.0
+
+
+def histogram(values: NDArray[Any]) -> list[tuple[float, float, int]]:
+    """Return the bars of a histogram: from where, to where, and how many values.
+
+    The bars of integers are whole numbers wide, and their ends are among the values.
+
+    Examples
+    --------
+    >>> histogram(np.int8([0, 1, 1, 5]))
+    [(0, 0, 1), (1, 1, 2), (2, 2, 0), (3, 3, 0), (4, 4, 0), (5, 5, 1)]
+    """
+    finite = finite_values(values)
+    if not finite.size:
+        return []
+    if finite.dtype.kind in "iu":
+        low, high = int(finite.min()), int(finite.max())
+        step = -(-(high - low + 1) // BINS)
+        starts = list(range(low, high + 1, step))
+        edges = np.array([*starts, starts[-1] + step], np.float64) - 0.5
+        counts = np.histogram(finite.astype(np.float64), edges)[0].tolist()
+        return [(start, start + step - 1, n) for start, n in zip(starts, counts, strict=True)]
+    wide = finite.astype(np.float64)
+    low_end, high_end = float(wide.min()), float(wide.max())
+    with np.errstate(over="ignore", invalid="ignore"):
+        ends = np.linspace(low_end, high_end, BINS + 1)
+    if not (np.isfinite(ends).all() and (np.diff(ends) > 0).all()):
+        # All values are alike, or too far apart for bars between them.
+        return [(low_end, high_end, finite.size)]
+    pairs = zip(ends[:-1].tolist(), ends[1:].tolist(), np.histogram(wide, ends)[0], strict=True)
+    return [(start, end, int(count)) for start, end, count in pairs]
