@@ -1,12 +1,15 @@
-"""README shows what the commands print."""
+"""README and docs/screens.md show what the commands print; docs/json.md names all keys."""
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
 import sys
 
-from conftest import ROOT
+from conftest import FIXTURES, ROOT
+from docs.make import screens_page
 
 
 def test_the_command_prints_what_is_shown() -> None:
@@ -29,3 +32,46 @@ def test_the_check_prints_what_is_shown() -> None:
         env=os.environ | {"COLUMNS": "80", "PYTHONIOENCODING": "utf-8"},
     ).stdout  # fmt: skip
     assert printed == shown
+
+
+def test_the_screens_are_what_is_printed() -> None:
+    page = (ROOT / "docs/screens.md").read_text(encoding="utf-8")
+    assert page == screens_page()
+    shown = [line for block in page.split("```")[1::2] for line in block.splitlines()]
+    # Tables for pages, errors and single names are as wide as they are.
+    assert (
+        max(len(line) for line in shown if not line.startswith(("|", "tflite-quant:", "tensor ")))
+        <= 80
+    )
+
+
+def test_every_key_of_the_json_is_documented() -> None:
+    """Of all fixtures: models, tensors with values, and the specification."""
+    page = (ROOT / "docs/json.md").read_text(encoding="utf-8")
+    known = set(re.findall(r"`([a-z_0-9]+)`", page))
+    commands = [["show", "--json", str(path)] for path in FIXTURES]
+    commands += [["show", "--json", "--tensor", "*", str(path)] for path in FIXTURES[:4]]
+    commands += [["spec", "--json"], ["check", "--format", "json", str(FIXTURES[0].parent)]]
+    unknown = {key for command in commands for key in _keys(_data(command))} - known
+    assert not unknown
+
+
+def _data(arguments: list[str]) -> object:
+    command = [sys.executable, "-m", "tflite_quant", *arguments]
+    printed = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    data: object = json.loads(printed.stdout)
+    return data
+
+
+_BY_NAME = {"options", "custom_options", "domains"}
+"""Objects whose keys are the schema's, or names."""
+
+
+def _keys(data: object, within: str = "") -> set[str]:
+    if isinstance(data, list):
+        return {key for item in data for key in _keys(item, within)}
+    if not isinstance(data, dict):
+        return set()
+    of_names = within in ("inputs", "outputs") or within.endswith("_operators")
+    own = set() if within in _BY_NAME or of_names else set(data)
+    return own.union(*[_keys(value, key) for key, value in data.items()])

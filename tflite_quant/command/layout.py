@@ -13,6 +13,8 @@ from ..escape import for_terminal
 
 _NARROWEST, _NARROWEST_FOLDED = 20, 32
 """Characters that the last column has, however narrow the terminal."""
+_ROOM_FOR_A_HEAD = 20
+"""Characters of a name from which on its beginning is shown, too."""
 
 
 class Column(NamedTuple):
@@ -27,6 +29,8 @@ class Column(NamedTuple):
         Columns are left out of a narrow terminal in this order, the least first; 0: never.
     folds : bool
         Whether a last column that does not fit is folded, not shortened.
+    compact : callable
+        Returns a cell in fewer characters, for a terminal on which names would have little room.
     paint : callable
         Returns a cell with colour.
     """
@@ -35,6 +39,7 @@ class Column(NamedTuple):
     is_number: bool = False
     may_go: int = 0
     folds: bool = False
+    compact: Callable[[str], str] = str
     paint: Callable[[str], str] = str
 
 
@@ -60,16 +65,21 @@ def text_table(
      #  type   name
      7  INT8   a
     12  INT32  model/conv2d/kernel;model/conv2d/bias
-    >>> print(*text_table(columns, rows, 30), sep="\n")
+    >>> print(*text_table(columns, rows, 20), sep="\n")
      #  name
      7  a
-    12  model/c...odel/conv2d/bias
+    12  ...l/conv2d/bias
     (--wide shows type, too)
     """
     shown = _shown(columns, rows, width)
+    if not _fits(columns, rows, shown, width):
+        rows = [
+            tuple([column.compact(cell) for column, cell in zip(columns, row, strict=True)])
+            for row in rows
+        ]
     *widths, last = [_width(columns[i].title, [row[i] for row in rows]) for i in shown]
     narrowest = _NARROWEST_FOLDED if columns[-1].folds else _NARROWEST
-    room = last if width is None else max(width - sum(widths) - 2 * len(widths), narrowest)
+    room = last if width is None else max(width - sum(widths) - 2 * len(widths), narrowest // 2)
     titles = tuple(column.title for column in columns)
     for row in (titles, *rows):
         cells = []
@@ -103,16 +113,26 @@ def _shown(
         for index, column in enumerate(columns)
         if any(row[index] for row in rows) or index == len(columns) - 1
     ]
-    if width is None:
-        return shown
-    widths = [_width(column.title, [row[i] for row in rows]) for i, column in enumerate(columns)]
-    narrowest = min(widths[-1], _NARROWEST_FOLDED if columns[-1].folds else _NARROWEST)
-    while sum(widths[i] + 2 for i in shown[:-1]) + narrowest > width:
+    while not _fits(columns, rows, shown, width):
         leaving = [index for index in shown if columns[index].may_go]
         if not leaving:
             break
         shown.remove(min(leaving, key=lambda index: columns[index].may_go))
     return shown
+
+
+def _fits(
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[str]],
+    shown: Sequence[int],
+    width: int | None,
+) -> bool:
+    """Tell whether there is enough room for the last column."""
+    if width is None:
+        return True
+    *widths, last = [_width(columns[i].title, [row[i] for row in rows]) for i in shown]
+    narrowest = _NARROWEST_FOLDED if columns[-1].folds else _NARROWEST
+    return sum(widths) + 2 * len(widths) + min(last, narrowest) <= width
 
 
 def _width(title: str, cells: Sequence[str]) -> int:
@@ -124,14 +144,14 @@ def shortened(text: str, room: int) -> str:
 
     Examples
     --------
-    >>> shortened("model/conv2d/BiasAdd", 13)
-    'mod...BiasAdd'
+    >>> shortened("model/block_1/conv2d/BiasAdd", 22), shortened("model/conv2d/BiasAdd", 13)
+    ('model/...nv2d/BiasAdd', '...2d/BiasAdd')
     """
     if len(text) <= room:
         return text
     kept = max(room - 3, 2)
     # Names differ at their ends more than where they begin.
-    head = kept // 3
+    head = kept // 3 if room >= _ROOM_FOR_A_HEAD else 0
     return f"{text[:head]}...{text[len(text) - (kept - head) :]}"
 
 

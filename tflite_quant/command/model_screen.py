@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -22,12 +23,13 @@ from ..summary.summary import MIXED, Summary
 from .layout import Column, shortened, text_table
 from .terminal import painted
 
+_RANGE = re.compile(r" in \S+$")
 TENSOR_COLUMNS = (
     Column("#", True),
     Column("type"),
     Column("shape"),
     Column("bytes", True, may_go=1),
-    Column("scale"),
+    Column("scale", compact=lambda cell: _RANGE.sub(" scales", cell)),
     Column("zero", True),
     Column("axis", True, may_go=2),
     Column("role", paint=lambda role: painted(role, role.strip())),
@@ -138,9 +140,15 @@ def _ends(
     if not rows:
         return
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    is_wide = width is not None and sum(widths) + 2 * len(widths) - 2 > width
     for row in rows:
-        cells = [cell.ljust(wide) for cell, wide in zip(row, widths, strict=True)]
-        yield "  ".join(cell for cell in cells if cell.strip() or cell == cells[1]).rstrip()
+        *cells, real = [cell.ljust(wide) for cell, wide in zip(row, widths, strict=True)]
+        line = "  ".join(cell for cell in cells if cell.strip() or cell == cells[1])
+        if is_wide and real.strip():
+            yield line.rstrip()
+            yield f"        {real}".rstrip()
+        else:
+            yield f"{line}  {real}".rstrip()
 
 
 def _end_facts(tensor: Tensor) -> tuple[str, str, str]:
