@@ -56,7 +56,7 @@ def test_what_litert_opens() -> None:
 def our_details(content: bytes) -> tuple[Details | None, str]:
     """Give what we say of a model, or why we refuse it."""
     try:
-        return tq.open(content).get_tensor_details(), ""
+        return [dict(one) for one in tq.open(content).get_tensor_details()], ""
     except tq.CorruptModelError as error:
         return None, str(error)
 

@@ -77,14 +77,21 @@ def test_constants(model_path: Path) -> None:
         for tensor in graph.tensors:
             if not tensor.is_constant:
                 continue
+            if not tensor.nbytes:
+                for runner in (ours, theirs):
+                    with pytest.raises(ValueError, match="no values|Invalid tensor size"):
+                        runner.get_tensor(tensor.index, graph.index)
+                continue
             one = ours.get_tensor(tensor.index, graph.index)
             with oracle.quiet():
                 other = theirs.get_tensor(tensor.index, graph.index)
+            assert type(one) is type(other)
             assert one.dtype == other.dtype
             assert one.shape == other.shape
             assert one.tolist() == other.tolist() or one.tobytes() == other.tobytes()
-            assert one.flags.writeable
-            assert one.flags.owndata or one.dtype == object
+            if isinstance(one, np.ndarray):
+                assert one.flags.writeable
+                assert one.flags.owndata or one.dtype == object
 
 
 def test_constants_are_in_the_machine_s_byte_order(model_path: Path) -> None:
@@ -94,6 +101,124 @@ def test_constants_are_in_the_machine_s_byte_order(model_path: Path) -> None:
             values = interpreter.get_tensor(tensor.index)
             assert values.dtype.isnative
             assert np.array_equal(values, tensor.stored if tensor.is_sparse else tensor.data)
+
+
+def test_operators(model_path: Path) -> None:
+    """As most scripts list them: LiteRT's keys, values and types."""
+    if (opened := both(model_path)) is None:
+        return
+    ours, theirs = opened
+    native, other = ours._interpreter, theirs._interpreter
+    assert native.NumNodes() == other.NumNodes()
+    # LiteRT has temporary ones, too, once it has allocated them.
+    assert native.NumTensors() <= other.NumTensors(0)
+    if len({one["index"] for one in theirs.get_tensor_details()}) < len(ours.model.tensors):
+        # LiteRT cannot describe tensors of types that numpy has not.
+        return
+    expected = theirs._get_ops_details()
+    assert is_same(ours._get_ops_details(), expected)
+    for index in range(native.NumNodes()):
+        assert native.NodeName(index) == other.NodeName(index)
+        assert is_same(ours._get_op_details(index), expected[index])
+        assert is_same(native.NodeInputs(index), other.NodeInputs(index))
+        assert is_same(native.NodeOutputs(index), other.NodeOutputs(index))
+
+
+def test_recipes(model_path: Path) -> None:
+    """What people copy from each other: operators, sizes by type, weights."""
+    if (opened := both(model_path)) is None:
+        return
+
+    def operators(runner: Any) -> list[str]:
+        return [
+            f"{op['index']} {op['op_name']} {list(op['inputs'])} -> {list(op['outputs'])}"
+            for op in runner._get_ops_details()
+        ]
+
+    def sizes(runner: Any) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for detail in runner.get_tensor_details():
+            size = int(np.prod(detail["shape"])) * np.dtype(detail["dtype"]).itemsize
+            found[np.dtype(detail["dtype"]).name] = (
+                found.get(np.dtype(detail["dtype"]).name, 0) + size
+            )
+        return found
+
+    def weights(runner: Any) -> dict[str, bytes]:
+        found = {}
+        for detail in runner.get_tensor_details():
+            if detail["index"] in viewed:
+                found[detail["name"]] = runner.tensor(detail["index"])().tobytes()
+        return found
+
+    ours, theirs = opened
+    # LiteRT's views of packed, sparse and string tensors show other bytes, or end the process.
+    viewed = {
+        t.index
+        for t in ours.model.tensors
+        if t.is_constant and t.nbytes and not t.is_sparse and t.type in storage.VIEWED
+    }
+    known = {detail["index"] for detail in theirs.get_tensor_details()}
+    if len(known) < len(ours.model.tensors):
+        # LiteRT leaves out tensors that it cannot describe.
+        return
+    for recipe in (operators, weights):
+        assert recipe(ours) == recipe(theirs)
+    if len(known) == len(ours.model.tensors):
+        assert sizes(ours) == sizes(theirs)
+
+
+@pytest.mark.parametrize("index", [-1, 0, 1, 99])
+def test_one_tensor_or_operator(index: int) -> None:
+    ours, theirs = tq.Interpreter(MODEL), oracle.interpreter(MODEL)
+    for name in ("_get_tensor_details", "_get_op_details"):
+        arguments = (index, 0) if name == "_get_tensor_details" else (index,)
+        try:
+            expected = getattr(theirs, name)(*arguments)
+        except ValueError:
+            with pytest.raises(ValueError, match="no operator|no tensor"):
+                getattr(ours, name)(*arguments)
+        else:
+            assert is_same(getattr(ours, name)(*arguments), expected)
+    if index < 31:
+        assert ours._get_tensor_details(max(index, 0))["index"] == max(index, 0)
+
+
+def test_a_view_of_a_constant() -> None:
+    interpreter = tq.Interpreter(MODEL)
+    view = interpreter.tensor(17)
+    assert np.shares_memory(view(), interpreter.model.tensors[17].data)
+    with pytest.raises(tq.UnsupportedError, match="does not run models"):
+        interpreter.tensor(0)()
+
+
+def test_sparsity_without_a_block_map() -> None:
+    """LiteRT leaves the key out where the vector is absent, and has it where it is empty."""
+    for blocks in (None, [], [0]):
+        dimensions = (2, 1) if blocks else (2,)
+        fields = build.sparse_fields(*dimensions, order=[*range(len(dimensions))], blocks=blocks)
+        spec = build.TensorSpec("s", (2,), 0, data=bytes(8), fields=fields)
+        content = build.one(spec)
+        expected = oracle.interpreter(content).get_tensor_details()
+        found = tq.Interpreter(model_content=content).get_tensor_details()
+        assert is_same(found, expected)
+        assert ("block_map" in found[0]["sparsity_parameters"]) == (blocks is not None)
+
+
+def test_arguments_as_litert_has_them() -> None:
+    """Their names, their order, and what an empty path means."""
+    theirs = list(inspect.signature(oracle.litert().Interpreter.__init__).parameters)
+    ours = list(inspect.signature(tq.Interpreter.__init__).parameters)
+    assert ours[:6] == theirs[:6]
+    content = MODEL.read_bytes()
+    tq.Interpreter("", content, None, 2, tq.lite.OpResolverType.AUTO, True)
+    tq.Interpreter(str(MODEL), None, [], 1)
+    tq.Interpreter(model_path="", model_content=content, experimental_preserve_all_tensors=True)
+    tq.lite.InterpreterWithCustomOps(["registerer"], model_path=MODEL)
+    kinds = oracle.litert().OpResolverType
+    assert {k.name: k.value for k in tq.lite.OpResolverType} == {k.name: k.value for k in kinds}
+    with pytest.raises(TypeError, match="no option 'threads'"):
+        tq.Interpreter(MODEL, threads=3)
 
 
 VALUED = [t for t in tq.TensorType if t.name not in ("STRING", "RESOURCE", "VARIANT", "BFLOAT16")]
@@ -177,7 +302,9 @@ def test_it_does_not_run_models() -> None:
         interpreter.invoke,
         lambda: interpreter.set_tensor(0, np.zeros(1)),
         lambda: interpreter.resize_tensor_input(0, [1]),
-        lambda: interpreter.tensor(0),
+        interpreter.tensor(0),
+        lambda: tq.lite.load_delegate("libedgetpu.so.1"),
+        lambda: tq.lite.experimental.load_delegate("libedgetpu.so.1"),
         interpreter.reset_all_variables,
     ):
         with pytest.raises(tq.UnsupportedError, match="this library does not run models"):
@@ -203,6 +330,7 @@ def test_signature_keys() -> None:
     for key in (None, "none"):
         with pytest.raises(ValueError, match=f"no signature {key!r}: the model has"):
             several.get_signature_runner(key)
+    assert several.get_signature_runner("encode")._subgraph_index == 2
     assert tq.Interpreter(MODEL).get_signature_runner().get_input_details()["image"]["index"] == 0
     bare = tq.Interpreter(model_content=build.one(build.TensorSpec()))
     assert bare.get_signature_list() == {}

@@ -28,5 +28,17 @@ def test_the_analyzer(capsys: pytest.CaptureFixture[str]) -> None:
 def test_what_the_analyzer_cannot_do() -> None:
     with pytest.raises(ValueError, match="expected model_path or model_content"):
         tf.lite.experimental.Analyzer.analyze()
-    with pytest.raises(tf.UnsupportedError, match="gpu_compatibility needs TensorFlow"):
-        tf.lite.experimental.Analyzer.analyze(MODEL, gpu_compatibility=True)
+
+
+def test_what_was_not_looked_at_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    tf.lite.experimental.Analyzer.analyze(MODEL, gpu_compatibility=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"=== {MODEL} ==="
+    assert lines[-1] == "gpu_compatibility was not looked at: it needs LiteRT's GPU delegate"
+
+
+@pytest.mark.parametrize("name", ["TFLiteConverter", "OpsSet", "Optimize"])
+def test_converting(name: str) -> None:
+    with pytest.raises(AttributeError, match=f"lite.{name} is for converting models"):
+        getattr(tf.lite, name)
+    assert not hasattr(tf.lite, "Nothing")

@@ -7,7 +7,7 @@ change.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,30 @@ from ..model.subgraph import Subgraph
 if TYPE_CHECKING:
     from ..format.sparsity import Sparsity
 
-__all__ = ["tensor_details"]
+__all__ = ["QuantizationParameters", "TensorDetails", "tensor_details"]
+
+
+class QuantizationParameters(TypedDict):
+    """The parameters of a tensor as LiteRT has them."""
+
+    scales: NDArray[Any]
+    zero_points: NDArray[np.int32]
+    quantized_dimension: int
+    block_size: int
+
+
+class TensorDetails(TypedDict):
+    """What LiteRT says of a tensor."""
+
+    name: str
+    index: int
+    shape: NDArray[np.int32]
+    shape_signature: NDArray[np.int32]
+    dtype: type
+    quantization: tuple[float, int]
+    quantization_parameters: QuantizationParameters
+    sparsity_parameters: dict[str, Any]
+
 
 # LiteRT's dtype for each type: google-ai-edge/LiteRT, tflite/python/interpreter_wrapper/numpy.cc.
 _TYPES: dict[int, type] = {
@@ -52,7 +75,7 @@ _TYPES: dict[int, type] = {
 }
 
 
-def tensor_details(structure: Structure, subgraph: Subgraph) -> list[dict[str, Any]]:
+def tensor_details(structure: Structure, subgraph: Subgraph) -> list[TensorDetails]:
     """Return the details of all tensors of a subgraph.
 
     Parameters
@@ -85,7 +108,7 @@ def tensor_details(structure: Structure, subgraph: Subgraph) -> list[dict[str, A
         ((scales.lengths == 1) & (zeros.lengths == 1)).tolist(),
         strict=True,
     )
-    details = [
+    details: list[TensorDetails] = [
         {
             "name": name,
             "index": index,
@@ -111,9 +134,19 @@ def tensor_details(structure: Structure, subgraph: Subgraph) -> list[dict[str, A
     for index in tensors.references("sparsity")[rows].nonzero()[0].tolist():
         # LiteRT has the sparsity only of tensors that have a buffer.
         if subgraph.tensors[index].is_constant:
-            sparsity = subgraph.tensors[index].sparsity
-            details[index]["sparsity_parameters"] = _sparsity(sparsity)
+            parameters = _sparsity(subgraph.tensors[index].sparsity)
+            if not _has_block_map(structure, rows.start + index):
+                parameters.pop("block_map", None)
+            details[index]["sparsity_parameters"] = parameters
     return details
+
+
+def _has_block_map(structure: Structure, row: int) -> bool:
+    """Tell whether the file has a block map, even an empty one, for a sparse tensor."""
+    assert structure.sparsities is not None
+    of_tensor = int(structure.sparsities.rows[row])
+    present = structure.sparsities.tables.vectors("block_map").present
+    return bool(present[of_tensor])
 
 
 def _blockwise(structure: Structure, rows: slice) -> list[int]:
@@ -126,7 +159,7 @@ def _blockwise(structure: Structure, rows: slice) -> list[int]:
     return indices
 
 
-def _of_blocks(quantization: Quantization) -> dict[str, Any]:
+def _of_blocks(quantization: Quantization) -> QuantizationParameters:
     """Return blockwise parameters; LiteRT would read the scales as float16, whatever they are."""
     scales, zeros, axis, size = None, None, 0, 0
     if isinstance(quantization, Blockwise):

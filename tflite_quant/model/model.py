@@ -33,6 +33,7 @@ from .subgraph import Subgraph, counted
 from .tensor import Tensor
 
 if TYPE_CHECKING:
+    from ..litert.tensor_details import TensorDetails
     from ..summary.summary import Summary
 
 
@@ -313,7 +314,7 @@ class Model:
         """
         return tuple([tensor for graph in self.subgraphs for tensor in graph.find(pattern)])
 
-    def get_tensor_details(self, subgraph_index: int = 0) -> list[dict[str, Any]]:
+    def get_tensor_details(self, subgraph_index: int = 0) -> list[TensorDetails]:
         """Return what LiteRT's `Interpreter.get_tensor_details()` returns for a subgraph.
 
         Parameters
