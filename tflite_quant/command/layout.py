@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -13,6 +14,8 @@ from ..escape import for_terminal
 
 _NARROWEST, _NARROWEST_FOLDED = 20, 32
 """Characters that the last column has, however narrow the terminal."""
+_LONGEST_CELL = 200
+"""Characters to which a cell is padded at most; the last column is never padded."""
 _ROOM_FOR_A_HEAD = 20
 """Characters of a name from which on its beginning is shown, too."""
 
@@ -77,9 +80,11 @@ def text_table(
             tuple([column.compact(cell) for column, cell in zip(columns, row, strict=True)])
             for row in rows
         ]
-    *widths, last = [_width(columns[i].title, [row[i] for row in rows]) for i in shown]
+    widths = [_width(columns[i].title, [row[i] for row in rows]) for i in shown[:-1]]
     narrowest = _NARROWEST_FOLDED if columns[-1].folds else _NARROWEST
-    room = last if width is None else max(width - sum(widths) - 2 * len(widths), narrowest // 2)
+    room = (
+        sys.maxsize if width is None else max(width - sum(widths) - 2 * len(widths), narrowest // 2)
+    )
     titles = tuple(column.title for column in columns)
     for row in (titles, *rows):
         cells = []
@@ -89,7 +94,8 @@ def text_table(
             painted = column.paint(cell) if row is not titles else cell
             cells.append(padding + painted if column.is_number else painted + padding)
         last_column, text = columns[shown[-1]], row[shown[-1]]
-        lines = textwrap.wrap(text, room) if last_column.folds else [shortened(text, room)]
+        folds = last_column.folds and len(text) > room
+        lines = textwrap.wrap(text, room) if folds else [shortened(text, room)]
         first, *others = lines or [""]
         cells.append(last_column.paint(first) if row is not titles else first)
         yield "  ".join(cells).rstrip()
@@ -136,7 +142,8 @@ def _fits(
 
 
 def _width(title: str, cells: Sequence[str]) -> int:
-    return max(map(len, (title, *cells)))
+    # Not all rows are padded to a cell that is longer than any should be.
+    return min(max(map(len, (title, *cells))), _LONGEST_CELL)
 
 
 def shortened(text: str, room: int) -> str:

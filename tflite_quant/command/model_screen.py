@@ -44,8 +44,9 @@ OPERATOR_COLUMNS = (
     Column("intermediates", may_go=3),
     Column("options", folds=True),
 )
-_LONGEST_RANK = 16
-"""A shape of more dimensions is shortened."""
+_LONGEST_RANK, _LONGEST_END, _MOST_ENDS, _MOST_OPERANDS = 16, 100, 200, 64
+"""Dimensions of a shape that is shown whole, characters to which names of inputs are padded, inputs
+of a subgraph that are listed, and operands of an operator."""
 
 
 def model_lines(
@@ -132,14 +133,14 @@ def _ends(
     """Yield a line for each input and output, with all that firmware needs."""
     rows = []
     for end, tensors in (("input", subgraph.inputs), ("output", subgraph.outputs)):
-        for tensor in tensors:
+        for tensor in tensors[:_MOST_ENDS]:
             name = names.get((subgraph.index, end, tensor.index), tensor.name)
             shown = for_terminal(name) if width is None else shortened(for_terminal(name), 24)
             kind = f"{tensor.type.name} {_dimensions(tensor.shape_signature)}"
             rows.append(_charged((end, shown, kind, *_end_facts(tensor)), budget))
     if not rows:
         return
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = [min(max(map(len, column)), _LONGEST_END) for column in zip(*rows, strict=True)]
     is_wide = width is not None and sum(widths) + 2 * len(widths) - 2 > width
     for row in rows:
         *cells, real = [cell.ljust(wide) for cell, wide in zip(row, widths, strict=True)]
@@ -149,6 +150,9 @@ def _ends(
             yield f"        {real}".rstrip()
         else:
             yield f"{line}  {real}".rstrip()
+    for end, tensors in (("inputs", subgraph.inputs), ("outputs", subgraph.outputs)):
+        if len(tensors) > _MOST_ENDS:
+            yield f"... {len(tensors)} {end}"
 
 
 def _end_facts(tensor: Tensor) -> tuple[str, str, str]:
@@ -303,6 +307,12 @@ def operator_lines(
         yield "* some of these compute in float, in a model that mostly computes on integers"
 
 
+def _listed(tensors: Sequence[Tensor | None]) -> str:
+    """Return the indices of operands; JSON has all of very many."""
+    listed = ",".join(map(str, indices(tensors[:_MOST_OPERANDS])))
+    return f"{listed},... {len(tensors)} tensors" if len(tensors) > _MOST_OPERANDS else listed
+
+
 def operator_row(operator: Any, budget: Budget, floats: set[str]) -> tuple[str, ...]:
     """Return the cells of an operator in the table."""
     custom = "CUSTOM " if operator.code.name == "CUSTOM" and operator.custom_name else ""
@@ -311,6 +321,6 @@ def operator_row(operator: Any, budget: Budget, floats: set[str]) -> tuple[str, 
         str(operator.index),
         for_terminal(custom + operator.name) + ("*" if operator.name in floats else ""),
         str(operator.version),
-        *(",".join(map(str, indices(some))) for some in operands),
+        *map(_listed, operands),
         options_text(operator, budget),
     )

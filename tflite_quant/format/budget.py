@@ -28,8 +28,8 @@ MAX_DEPTH = 32
 TABLE_COST, FIELD_COST = 64, 32
 """What a table costs, and each field of its layout: they become rows of columns."""
 OBJECT_COST = 300
-OBJECT_COSTS = {"Tensor": 900, "Operator": 700}
-"""What the object costs that is made of a table; that of a tensor and of an operator are larger."""
+OBJECT_COSTS = {"SubGraph": 30_000, "Tensor": 900, "Operator": 700}
+"""What the object costs that is made of a table; a subgraph also takes a millisecond each time."""
 VECTOR_COST, ELEMENT_COST = 8, 16
 """What a byte of a vector of numbers costs that stay an array, and any other byte.
 

@@ -6,28 +6,25 @@ import contextlib
 import mmap
 import os
 import sys
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CorruptModelError, ExternalFileError, NotTFLiteError, UnsupportedError, plural
+from ..errors import CorruptModelError, ExternalFileError, UnsupportedError
 
 InMemory = bytes | bytearray | memoryview | mmap.mmap | NDArray[np.uint8]
-Source = str | os.PathLike[str] | InMemory | BinaryIO
-"""What a model can be opened from."""
 
-# How files begin that are often mistaken for models, and what they are.
-_LOOKALIKES = (
-    (b"version https://git-lfs", "a Git LFS pointer: fetch the file itself with 'git lfs pull'"),
-    (b"PK\x03\x04", "a ZIP archive (.keras, .task, .zip): the model may be inside"),
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file (Keras .h5): convert it to TensorFlow Lite first"),
-    (b"\x1f\x8b", "gzip-compressed data: decompress it first"),
-    (b"<!doctype html", "an HTML page"),
-    (b"<html", "an HTML page"),
-    (b"\x08", "a protocol buffer (ONNX, SavedModel): convert it to TensorFlow Lite first"),
-    (b"{", "JSON text"),
-)
+
+class Readable(Protocol):
+    """A path that is no file of the system's, such as `zipfile.Path`."""
+
+    def read_bytes(self) -> bytes:
+        """Return all bytes."""
+
+
+Source = str | os.PathLike[str] | InMemory | BinaryIO | Readable
+"""What a model can be opened from."""
 
 
 def load(source: Source) -> NDArray[np.uint8]:
@@ -37,8 +34,8 @@ def load(source: Source) -> NDArray[np.uint8]:
     ----------
     source : path, bytes-like, ndarray of uint8, or binary file object
         The file at a path is memory-mapped, or read if it is small or the system cannot map it.
-        Bytes in memory are not copied: do not change them while the model is in use. A file
-        object is read to its end.
+        A path inside an archive, such as a `zipfile.Path`, is read. Bytes in memory are not copied:
+        do not change them while the model is in use. A file object is read to its end.
 
     Returns
     -------
@@ -55,6 +52,8 @@ def load(source: Source) -> NDArray[np.uint8]:
         memory = _load_path(source)
     elif isinstance(source, bytes | bytearray | memoryview | mmap.mmap | np.ndarray):
         memory = _view(source)
+    elif hasattr(source, "read_bytes"):
+        memory = _view(source.read_bytes())
     elif hasattr(source, "read"):
         memory = _view(_read(source))
     else:
@@ -194,35 +193,3 @@ class Folder:
             raise ExternalFileError(
                 f"cannot read file {name!r} beside the model: {reason}"
             ) from None
-
-
-def require_identifier(memory: NDArray[np.uint8], identifier: bytes) -> None:
-    """Check that a file has a FlatBuffer's identifier.
-
-    Parameters
-    ----------
-    memory : ndarray of uint8, shape (size,)
-    identifier : bytes
-        What bytes 4 to 8 must be.
-
-    Raises
-    ------
-    NotTFLiteError
-        They are something else; the message says what the file looks like.
-    """
-    head = memory[:64].tobytes()
-    if head[4:8] == identifier:
-        return
-    if not head:
-        raise NotTFLiteError("not a TensorFlow Lite model: the file is empty")
-    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    for start, what in _LOOKALIKES:
-        if head.startswith(start) or text.startswith(start):
-            raise NotTFLiteError(f"not a TensorFlow Lite model: it looks like {what}")
-    if head[4:7] == identifier[:3]:
-        what = f"a TensorFlow Lite model of another schema, {head[4:8]!r}"
-    elif len(head) < 8:
-        what = f"only {len(head)} {plural('byte', len(head))}"
-    else:
-        what = f"bytes 4 to 8 are {head[4:8]!r}"
-    raise NotTFLiteError(f"not a TensorFlow Lite model: {what}, expected {identifier!r}")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
-from typing import Any, NoReturn, SupportsIndex, TypedDict
+from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,9 @@ from ..model.model import Model, Signature, open
 from ..model.operator import Operator
 from ..model.subgraph import counted
 from ..model.tensor import Tensor
-from .tensor_details import TensorDetails
+
+if TYPE_CHECKING:
+    from .tensor_details import TensorDetails
 
 __all__ = [
     "Interpreter",

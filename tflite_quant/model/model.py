@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import TFLiteError, plural
+from ..errors import CorruptModelError, NotTFLiteError, TFLiteError, plural
+from ..format.c_array import model_in_text
 from ..format.flatbuffer import File, Positions, Tables
+from ..format.lookalikes import damage, require_identifier
 from ..format.packed import PackedFile, packed_files
 from ..format.schema import IDENTIFIER
-from ..format.source import Folder, Source, load, require_identifier
+from ..format.source import Folder, Source, load
 from ..format.tables import Structure, read_structure
 from .buffer import Buffer
 from .names import Listed, Named
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from ..summary.summary import Summary
 
 
-def open(source: Source) -> Model:
+def open(source: Source, array: str | None = None) -> Model:
     """Open a TensorFlow Lite model for reading.
 
     The structure of every subgraph is read and checked now; weights are read when asked for.
@@ -47,7 +49,9 @@ def open(source: Source) -> Model:
     source : path, bytes-like, mmap, ndarray of uint8, or binary file object
         The file at a path is memory-mapped, or read if it has at most a mebibyte. Bytes in memory
         are not copied: do not change them while the model is in use. A file object is read from
-        its current position to its end.
+        its current position to its end. C source with a model as an array of bytes is read, too.
+    array : str, optional
+        The name of the array, if C source has several models.
 
     Returns
     -------
@@ -73,7 +77,7 @@ def open(source: Source) -> Model:
     ('INT8', (1, 32, 32, 3))
     """
     name = os.fspath(source) if isinstance(source, str | os.PathLike) else None
-    structure = _read(source, name)
+    structure = _read(source, name, array)
     if isinstance(structure, Structure):
         return Model(structure, name)
     try:
@@ -83,15 +87,30 @@ def open(source: Source) -> Model:
         del structure
 
 
-def _read(source: Source, name: str | None) -> Structure | TFLiteError:
+def _read(source: Source, name: str | None, array: str | None) -> Structure | TFLiteError:
     """Return a model's tables, or an error, whose traceback then does not keep the file alive."""
     memory = load(source)
-    folder = None if name is None else Folder(name, memory)
+    label = "" if name is None else f"{name}: "
     try:
-        require_identifier(memory, IDENTIFIER)
+        if array is not None or memory[4:8].tobytes() != IDENTIFIER:
+            memory = _from_text(memory, array)
+        folder = None if name is None else Folder(name, memory)
         return read_structure(File(memory, folder))
+    except CorruptModelError as error:
+        # A file that was cut short is missed where something is past its end.
+        hint = damage(memory, is_cut="past the end" in str(error))
+        return CorruptModelError(f"{label}{error}" + (f" ({hint})" if hint else ""))
     except TFLiteError as error:
-        return type(error)(str(error) if name is None else f"{name}: {error}")
+        return type(error)(f"{label}{error}")
+
+
+def _from_text(memory: NDArray[np.uint8], array: str | None) -> NDArray[np.uint8]:
+    """Return the bytes of a model that is an array in C source; raise what else it is."""
+    found = model_in_text(memory, IDENTIFIER, array)
+    if found is None:
+        require_identifier(memory, IDENTIFIER)
+        raise NotTFLiteError(f"not C source, in which there could be an array {array!r}")
+    return found
 
 
 class Model:
