@@ -218,6 +218,32 @@ class TestRealValues:
             with pytest.raises(tq.UnsupportedError, match=f"constant tensor {source.index} "):
                 made.data  # noqa: B018
 
+    def test_headers_have_their_values(self) -> None:
+        with tq.open(FLOAT16) as model:
+            made = next(tensor for tensor in model if tensor.converted is not None)
+            text = tq.c_header(model, prefix="p", tensors=[made.name])
+            first = made.dequantize().reshape(-1)[:2]
+            lines = text.split("float p_", 1)[1].splitlines()[1]
+            numbers = [np.float32(part.rstrip("f")) for part in lines.split(",")[:2]]
+            assert np.array_equal(np.array(numbers, np.float32), first)
+
+    def test_checks_see_what_is_made_dense(self) -> None:
+        """INT8 weights out of range, stored sparse, that a DENSIFY makes dense."""
+        fields = build.sparse_fields(2, ([0, 1, 2], [0, 1]), order=[0, 1])
+        scales = {"scale": [0.5], "zero_point": [0]}
+        tensors = [
+            TensorSpec("x", (1, 2), **scales),  # type: ignore[arg-type]
+            TensorSpec("s", (2, 2), data=np.int8([-128, 3]).tobytes(), fields=fields, **scales),  # type: ignore[arg-type]
+            TensorSpec("w", (2, 2), **scales),  # type: ignore[arg-type]
+            TensorSpec("y", (1, 2), **scales),  # type: ignore[arg-type]
+        ]
+        steps = [
+            OperatorSpec(CODES.DENSIFY, [1], [2]),
+            OperatorSpec(CODES.FULLY_CONNECTED, [0, 2, -1], [3], version=4),
+        ]
+        report = tq.check(build.model(SubgraphSpec(tensors, [0], [3], steps)))
+        assert [finding.tensor.name for finding in report if finding.id == "TQ209"] == ["w"]  # type: ignore[union-attr]
+
     def test_a_circle_of_conversions_is_no_constant(self) -> None:
         steps = [OperatorSpec(CODES.DEQUANTIZE, [0], [1]), OperatorSpec(CODES.DEQUANTIZE, [1], [0])]
         model = tq.open(

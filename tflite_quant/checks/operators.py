@@ -19,7 +19,7 @@ from ..summary.float_operators import CALLS, CONVERSIONS, place_of
 from .findings import Finding, Severity
 from .rules import RULES, Agreement, Domain, Each, Granularity, Operand, Product, Role, Rule
 from .tensors import Parameters, finding, listed, parameters_of
-from .weights import bias_findings, weight_findings
+from .weights import bias_findings, constant_of, weight_findings
 
 _NOTE, _WARNING, _ERROR = Severity.NOTE, Severity.WARNING, Severity.ERROR
 
@@ -385,7 +385,7 @@ def _product_of(case: _Case, use: _Use) -> NDArray[np.float64] | None:
 
 def _values(case: _Case, use: _Use) -> Iterator[Finding]:
     """Check the values of constant weights and biases, once."""
-    if not use.tensor.is_constant:
+    if constant_of(use.tensor) is None:
         return
     if use.operand.role is Role.WEIGHT and _is_new(case, use.tensor, use.parameters.axis):
         yield from weight_findings(case.operator, use.operand, use.tensor, use.parameters)

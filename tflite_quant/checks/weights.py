@@ -111,7 +111,7 @@ def bias_findings(
         found = _which(ends, f"{what} at the end of the {bias.type.name} range")
         yield finding("TQ502", None, bias, found, "values inside the range", None, operator)
     is_int8 = read.type is TensorType.INT8 and bias.type is TensorType.INT32
-    if is_int8 and axis is not None and weights.is_constant:
+    if is_int8 and axis is not None and constant_of(weights) is not None:
         zeros = parameters_of(read).scheme.zero_points
         if zeros.size == 1:
             low, high = (end - int(zeros[0]) for end in INTEGER_RANGES[TensorType.INT8])
@@ -153,11 +153,23 @@ def _overflow(
         yield finding("TQ504", None, bias, found, expected, None, operator)
 
 
+def constant_of(tensor: Tensor) -> Tensor | None:
+    """Return the constant that holds a tensor's values: itself, or what a DENSIFY makes it of."""
+    if tensor.is_constant:
+        return tensor
+    operator = tensor.converted
+    return operator.inputs[0] if operator is not None and operator.code.name == "DENSIFY" else None
+
+
 def _data(tensor: Tensor) -> NDArray[Any] | None:
     """Return the values as integers; None if they cannot be read, which `tensors` reports.
 
     Large sparse tensors that store little are skipped, because a small file can have many.
     """
+    constant = constant_of(tensor)
+    if constant is None:
+        return None
+    tensor = constant
     if tensor.is_sparse and (
         len(tensor.shape) > MAX_RANK
         or math.prod(tensor.shape) > _DENSE_PER_BYTE * (tensor.nbytes or 0)

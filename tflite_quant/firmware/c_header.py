@@ -210,7 +210,7 @@ def _operators(model: Model, file: File, constants: set[Tensor], names: _Names) 
 def _constants(file: File, tensors: Sequence[Tensor], patterns: Sequence[str]) -> list[Tensor]:
     """Return the constants whose names match one of the patterns."""
     matches = {
-        pattern: [t for t in tensors if fnmatchcase(t.name, pattern) and t.is_constant]
+        pattern: [t for t in tensors if fnmatchcase(t.name, pattern) and _has_values(t)]
         for pattern in patterns
     }
     for pattern, constants in matches.items():
@@ -219,9 +219,19 @@ def _constants(file: File, tensors: Sequence[Tensor], patterns: Sequence[str]) -
     chosen = sorted(set[Tensor]().union(*matches.values()), key=lambda tensor: tensor.index)
     # In a small file tensors may share their bytes, and sparse tensors may be large.
     inside = [tensor for tensor in chosen if tensor.external_buffer is None]
-    sizes = (math.prod(t.shape[:MAX_ARRAY_RANK]) if t.is_sparse else t.nbytes or 0 for t in inside)
+    sizes = (
+        t.nbytes or 0
+        if t.is_constant and not t.is_sparse
+        else math.prod(t.shape[:MAX_ARRAY_RANK]) * (1 if t.is_constant else 4)
+        for t in inside
+    )
     file.spend(ELEMENT_COST * sum(sizes), "the values of constants")
     return chosen
+
+
+def _has_values(tensor: Tensor) -> bool:
+    """Tell whether a tensor is a constant, or is made of one alone."""
+    return tensor.is_constant or tensor.converted is not None
 
 
 def _alignment(prefix: str) -> str:
@@ -270,7 +280,7 @@ def _can_convert(quantization: PerTensor) -> bool:
     """Return whether the functions can compute exactly what `quantize` and `dequantize` do."""
     scale = np.float32(quantization.scale)
     zero_points = np.array([quantization.zero_point])
-    return bool(np.isfinite(scale) and scale != 0) and are_exact(zero_points)
+    return bool(np.isfinite(scale) and scale > 0) and are_exact(zero_points)
 
 
 def _conversions(tensor: Tensor, quantization: PerTensor, name: str) -> str:
@@ -297,7 +307,11 @@ static inline float {name}_dequantize({c_type} q) {{
 def _constant(tensor: Tensor, name: str, prefix: str) -> Iterator[str]:
     """Define the values of a constant, and its scales."""
     yield f"/* {_comment(tensor.name)}: {tensor.type.name} of shape {list(tensor.shape)} */"
-    values = tensor.data if tensor.is_sparse else tensor.stored
+    if not tensor.is_constant:
+        # An operator makes it of a constant alone, such as float32 weights of float16 ones.
+        values: NDArray[Any] = tensor.dequantize()
+    else:
+        values = tensor.data if tensor.is_sparse else tensor.stored
     c_type = _C_TYPES.get(values.dtype.str[1:])
     if c_type is None:
         raise _UnwritableError(f"C has no {values.dtype.name}")
