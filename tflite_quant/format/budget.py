@@ -63,6 +63,10 @@ class Budget:
 80 kB (limit: 68.7 MB)
     """
 
+    size: int
+    limit: int
+    spent: int
+
     __slots__ = ("limit", "size", "spent")
 
     def __init__(self, size: int, per_byte: int = PER_BYTE) -> None:

@@ -107,6 +107,12 @@ class Layout:
         C and R.
     """
 
+    name: str
+    fields: tuple[Field, ...]
+    columns: dict[str, int]
+    copied: int
+    references: int
+
     def __init__(self, name: str, fields: tuple[Field, ...]) -> None:
         self.name = name
         self.fields = tuple(sorted(fields, key=lambda f: (f.kind is Kind.NUMBER, not f.is_copied)))
@@ -186,6 +192,10 @@ class File:
         The folder of the file; None if it was opened from memory.
     """
 
+    size: int
+    folder: Folder | None
+    budget: Budget
+
     __slots__ = ("_memory", "_words", "budget", "folder", "size")
 
     def __init__(self, memory: NDArray[np.uint8], folder: Folder | None = None) -> None:
@@ -261,6 +271,11 @@ class Vectors:
     lengths : ndarray of int64, shape (N,)
         The number of elements.
     """
+
+    file: File
+    dtype: np.dtype[Any]
+    starts: Positions
+    lengths: Positions
 
     def __init__(
         self, file: File, dtype: np.dtype[Any], starts: Positions, lengths: Positions
@@ -347,6 +362,13 @@ class Tables:
     lengths : ndarray of int64, shape (N, R)
         The number of elements of each vector and string.
     """
+
+    file: File
+    layout: Layout
+    label: Label
+    positions: Positions
+    targets: NDArray[np.int64]
+    lengths: NDArray[np.int64]
 
     def __init__(
         self,

@@ -276,7 +276,7 @@ def _names(cls: type) -> dict[int, str]:
     return {value: name for name, value in vars(cls).items() if not name.startswith("_")}
 
 
-BuiltinOperator = enumeration(
+BuiltinOperator: type[OpenEnum] = enumeration(
     # Newer than package tflite 2.18; same source as above.
     tflite.BuiltinOperator,
     {"STABLEHLO_CASE": 209},

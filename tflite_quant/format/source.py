@@ -123,6 +123,8 @@ class Folder:
         All its bytes.
     """
 
+    path: str
+
     def __init__(self, model: str, memory: NDArray[np.uint8]) -> None:
         self.path = os.path.dirname(os.path.abspath(model))
         # By its path and by each name of it; resolving a name thousands of times takes long.

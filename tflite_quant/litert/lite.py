@@ -34,7 +34,11 @@ class experimental:  # noqa: N801  # TensorFlow's own name for it
     """Takes the place of TensorFlow's module `tf.lite.experimental`."""
 
     OpResolverType = interpreter.OpResolverType
-    load_delegate = staticmethod(interpreter.load_delegate)
+
+    @staticmethod
+    def load_delegate(library: object, options: object = None) -> NoReturn:
+        """Raise `UnsupportedError`: this library does not run models."""
+        interpreter.load_delegate(library, options)
 
     class Analyzer:
         """Prints what is in a model."""

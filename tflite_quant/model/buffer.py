@@ -21,6 +21,10 @@ class Buffer:
         The number of bytes.
     """
 
+    index: int
+    offset: int
+    nbytes: int
+
     __slots__ = ("_file", "index", "nbytes", "offset")
 
     def __init__(self, index: int, offset: int, nbytes: int, file: File) -> None:

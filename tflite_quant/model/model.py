@@ -129,6 +129,10 @@ class Model:
         What the converter wrote about the model; empty if nothing.
     """
 
+    name: str | None
+    version: int
+    description: str
+
     def __init__(self, structure: Structure, name: str | None = None) -> None:
         self._structure: Structure | None = structure
         self.name, self.version = name, int(structure.model.numbers("version")[0])

@@ -95,7 +95,8 @@ class Named(Mapping[str, T]):
             return self._pairs == other._pairs
         return super().__eq__(other)
 
-    __hash__ = None  # type: ignore[assignment]
+    def __hash__(self) -> int:
+        return hash(self._pairs)
 
     def __repr__(self) -> str:
         return f"{{{', '.join(f'{name!r}: {thing!r}' for name, thing in self._pairs)}}}"
@@ -153,7 +154,8 @@ class Listed(Sequence[T]):
             return self._pairs == other._pairs
         return self._things == other
 
-    __hash__ = None  # type: ignore[assignment]
+    def __hash__(self) -> int:
+        return hash(self._things)
 
     def __repr__(self) -> str:
         return repr(self._things)

@@ -14,6 +14,7 @@ from ..errors import CorruptModelError
 from ..format.budget import Budget
 from ..format.flexbuffer import read_map
 from ..format.operator_options import Options, options_of
+from ..format.schema import OpenEnum
 from ..format.tables import OperatorCode, Structure
 from .once import cached_property
 from .operands import bias_positions, weight_positions
@@ -48,6 +49,15 @@ class Operator:
     intermediates : tuple of Tensor or None
         Tensors with the quantization parameters of its internal results, as in an LSTM.
     """
+
+    subgraph_index: int
+    index: int
+    code: OpenEnum
+    custom_name: str | None
+    version: int
+    inputs: tuple[Tensor | None, ...]
+    outputs: tuple[Tensor | None, ...]
+    intermediates: tuple[Tensor | None, ...]
 
     def __init__(
         self,
@@ -177,6 +187,11 @@ class Operator:
 
 class _OptionsOfAll:
     """The options of all operators of a subgraph, read together when the first are asked for."""
+
+    structure: Structure
+    rows: slice
+    budget: Budget
+    paid: set[int]
 
     def __init__(self, structure: Structure, rows: slice) -> None:
         self.structure, self.rows = structure, rows

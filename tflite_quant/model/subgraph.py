@@ -27,6 +27,11 @@ class Subgraph:
         The subgraph's name; empty if it has none.
     """
 
+    structure: Structure
+    index: int
+    home: Home
+    name: str
+
     def __init__(self, structure: Structure, index: int) -> None:
         self.structure, self.index = structure, index
         self.home = Home(self)

@@ -80,6 +80,20 @@ class Tensor:
         The scheme and the parameters that its real values are computed with.
     """
 
+    subgraph_index: int
+    index: int
+    name: str
+    type: TensorType
+    shape: tuple[int, ...]
+    shape_signature: tuple[int, ...]
+    has_rank: bool
+    is_variable: bool
+    is_sparse: bool
+    is_constant: bool
+    buffer: Buffer
+    external_buffer: ExternalBuffer | None
+    is_quantized: bool
+
     def __init__(
         self,
         home: Home,

@@ -112,7 +112,7 @@ class Walk:
     """
 
     def __init__(self, constants: Iterable[Tensor]) -> None:
-        self.fixed = set(constants)
+        self.fixed: set[Tensor] = set(constants)
         self.computed: Counter[TensorType] = Counter()
         self.passed: Counter[TensorType] = Counter()
         self.stored: Counter[TensorType] = Counter()
@@ -120,7 +120,8 @@ class Walk:
         self.quantized_operators: Counter[str] = Counter()
         self.custom_operators: Counter[str] = Counter()
         self.dequantized: set[TensorType] = set()
-        self.has_operators = self.is_hybrid = False
+        self.has_operators: bool = False
+        self.is_hybrid: bool = False
         self._seen: set[tuple[tuple[str, int], TensorType]] = set()
 
     def visit(self, operator: Operator) -> None:
