@@ -192,6 +192,17 @@ class TestBlockwise:
         assert cells[4 if part == "scales" else 5] == "in tensor 2"
         assert "".join(model_json(model, model.subgraphs))
 
+    def test_scales_of_more_axes_than_numpy_iterates_over(self) -> None:
+        shape = (*[1] * 62, 2, 64)
+        content = build.one(
+            build.constant(np.ones(shape, np.int8), name="w", details=build.blockwise(32, None, 1)),
+            build.constant(np.arange(4, dtype=np.float32).reshape(*shape[:-1], 2), name="s"),
+        )
+        lines = list(tensor_lines(tq.open(content)["w"]))
+        assert [line.split() for line in lines[-4:]] == [
+            ["0", "0.0"], ["1", "1.0"], ["2", "2.0"], ["3", "3.0"]
+        ]  # fmt: skip
+
     def test_zero_points_in_the_first_tensor_that_are_no_numbers(self) -> None:
         """An index of 0 is a tensor's: the zero points are not taken for 0."""
         model = tq.open(

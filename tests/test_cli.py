@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 import tracemalloc
@@ -75,6 +77,26 @@ def shown(*arguments: object, **environment: str) -> str:
     return result.stdout
 
 
+def on_a_terminal(*arguments: object, **environment: str) -> str:
+    """Run the command with a pseudo-terminal as its output."""
+    import pty  # noqa: PLC0415  # not on every system
+
+    ours, theirs = pty.openpty()
+    inherited = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "TERM")}
+    command = [sys.executable, "-m", "tflite_quant", *map(str, arguments)]
+    with subprocess.Popen(
+        command, stdout=theirs, cwd=ROOT, env=inherited | {"COLUMNS": "80"} | environment
+    ):
+        os.close(theirs)
+        pieces = []
+        # The other end is closed when the command ends, which some systems call an error.
+        with contextlib.suppress(OSError):
+            while piece := os.read(ours, 4096):
+                pieces.append(piece)
+    os.close(ours)
+    return b"".join(pieces).decode()
+
+
 def cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.split("  ") if cell.strip()]
 
@@ -132,8 +154,16 @@ class TestTable:
                 lines = shown("show", file, *arguments).splitlines()
                 assert [line for line in lines if line != line.rstrip()] == []
 
-    def test_colours_only_on_a_terminal(self, path: Path) -> None:
+    @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals there")
+    def test_colours_only_on_a_terminal(self) -> None:
+        path = ROOT / "fixtures/mixed.tflite"
         assert "\x1b" not in shown("show", path, TERM="xterm")
+        coloured = on_a_terminal("show", path, TERM="xterm")
+        assert "\x1b[36mweight\x1b[0m" in coloured
+        assert "\x1b[31mSIN 1\x1b[0m" in coloured
+        for environment in ({"TERM": "xterm", "NO_COLOR": "1"}, {"TERM": "dumb"}):
+            plain = on_a_terminal("show", path, **environment)
+            assert plain == re.sub(r"\x1b\[\d*m", "", coloured)
 
     def test_one_tensor(self, path: Path) -> None:
         text = shown("show", path, "--tensor", "kernel")

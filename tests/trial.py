@@ -41,7 +41,8 @@ _ENOUGH = 20
 """Seconds after which a question is given up."""
 _COMMANDS = (
     ("show",), ("show", "--json"), ("show", "--operators"), ("show", "--tensor", "0"),
-    ("show", "--tensor", "0", "--json"), ("check",), ("check", "--format", "json"),
+    ("show", "--tensor", "0", "--json"), ("show", "--format", "csv"),
+    ("show", "--format", "markdown", "--operators"), ("check",), ("check", "--format", "json"),
     ("check", "--format", "sarif"), ("analyze",), ("header",),
     ("header", "--tensors", "*", "--model"),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""How text from files is written where it could do harm: terminals, logs, C, make, SARIF.
+"""How text from files is written where it could do harm: terminals, logs, C, make, SARIF, tables.
 
 Names, descriptions and options inside a model, and names of files, come from strangers. All of them
 pass one of these functions on their way out.
@@ -6,11 +6,13 @@ pass one of these functions on their way out.
 
 from __future__ import annotations
 
+import html
 import re
 from urllib.parse import quote
 
 # CI systems obey ::command:: at the start of a line, and ##[command] anywhere in it.
 _COMMAND = re.compile(r"::(?=[A-Za-z-]+[^\n]*::)|##(?=\[)")
+_SPECIAL_TO_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()|~!])")
 _SPECIAL_TO_MAKE = re.compile(r"(\\*)([ \t#:%]|$)")
 
 
@@ -87,6 +89,40 @@ def for_json(text: str) -> str:
     {"name": "#\u0023[error]x"}
     """
     return text.replace("##[", "#\\u0023[")
+
+
+def for_csv(text: str) -> str:
+    """Return a text that a spreadsheet does not take for a formula.
+
+    Examples
+    --------
+    >>> print(for_csv("=1+2"), for_csv("conv2d"))
+    '=1+2 conv2d
+    """
+    line = for_terminal(text)
+    return f"'{line}" if line[:1] in ("=", "+", "-", "@") else line
+
+
+def for_markdown(text: str) -> str:
+    r"""Return a text that stays text in a table of Markdown.
+
+    Examples
+    --------
+    >>> print(for_markdown("a|b_c<i>"))
+    a\|b\_c\<i\>
+    """
+    return _SPECIAL_TO_MARKDOWN.sub(r"\\\1", for_terminal(text))
+
+
+def for_html(text: str) -> str:
+    """Return a text that stays text in HTML.
+
+    Examples
+    --------
+    >>> print(for_html("<b>"))
+    &lt;b&gt;
+    """
+    return html.escape(for_terminal(text))
 
 
 def for_sarif(text: str) -> str:

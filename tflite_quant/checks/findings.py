@@ -60,8 +60,8 @@ class Kind(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Named:
-    """An operator or a tensor, by its index in the subgraph and its name."""
+class Subject:
+    """An operator or tensor that a finding is about, by its index in the subgraph and its name."""
 
     index: int
     name: str
@@ -82,7 +82,7 @@ class Finding:
     severity : Severity
     subgraph : int
         The subgraph's index.
-    operator, tensor : Named or None
+    operator, tensor : Subject or None
         What it is about.
     found, expected : str
         What the file has, and what it should have, as phrases.
@@ -93,8 +93,8 @@ class Finding:
     kind: Kind
     severity: Severity
     subgraph: int
-    operator: Named | None
-    tensor: Named | None
+    operator: Subject | None
+    tensor: Subject | None
     found: str
     expected: str
     effect: str

@@ -11,7 +11,7 @@ from ..model.operator import Operator
 from ..model.subgraph import Subgraph
 from ..model.tensor import Tensor
 from ..summary.float_operators import CONVERSIONS, FLOATS, walk
-from .findings import Finding, Named, counted
+from .findings import Finding, Subject, counted
 from .tensors import finding
 
 
@@ -97,7 +97,7 @@ def _islands(subgraph: Subgraph, fixed: set[Tensor]) -> Iterator[Finding]:
 
 
 def _island(operators: list[Operator]) -> Finding:
-    named = [Named(one.index, one.name) for one in operators]
+    named = [Subject(one.index, one.name) for one in operators]
     names = [f"{one.index} {one.shown}" for one in named]
     shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
     if len(names) == 1:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from ..escape import for_sarif
-from .findings import KINDS, Finding, Kind, Named, Report, counted
+from .findings import KINDS, Finding, Kind, Report, Subject, counted
 
 
 class Outcome(NamedTuple):
@@ -53,7 +53,7 @@ def json_data(outcomes: Sequence[Outcome], version: str) -> dict[str, Any]:
     version : str
         The version of this library.
     """
-    return {"version": version, "models": [_model_data(outcome) for outcome in outcomes]}
+    return {"version": version, "models": map(_model_data, outcomes)}
 
 
 def _model_data(outcome: Outcome) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def _model_data(outcome: Outcome) -> dict[str, Any]:
         return {"path": outcome.path, "error": outcome.error}
     return {
         "path": outcome.path,
-        "findings": [_finding_data(finding) for finding in outcome.report],
+        "findings": map(_finding_data, outcome.report),
     }
 
 
@@ -78,7 +78,7 @@ def _finding_data(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _named_data(named: Named | None) -> dict[str, Any] | None:
+def _named_data(named: Subject | None) -> dict[str, Any] | None:
     return None if named is None else {"index": named.index, "name": named.name}
 
 
@@ -92,12 +92,12 @@ def sarif_data(outcomes: Sequence[Outcome], version: str) -> dict[str, Any]:
         The version of this library.
     """
     order = {id: index for index, id in enumerate(KINDS)}
-    results = [
+    results = (
         _result(outcome.path, finding, order[finding.id])
         for outcome in outcomes
         if outcome.report is not None
         for finding in outcome.report
-    ]
+    )
     unread = [outcome for outcome in outcomes if outcome.report is None]
     driver = {
         "name": "tflite-quant",

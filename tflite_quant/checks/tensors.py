@@ -18,7 +18,7 @@ from ..model.block_quantization import Blockwise, MultiAxis
 from ..model.operator import Operator
 from ..model.quantization import NotQuantized, PerAxis, PerTensor
 from ..model.tensor import Tensor
-from .findings import KINDS, Finding, Named, Severity, counted
+from .findings import KINDS, Finding, Severity, Subject, counted
 
 _SMALLEST = np.finfo(np.float32).tiny
 
@@ -106,8 +106,8 @@ def finding(
         kind,
         kind.severity if severity is None else severity,
         subgraph,
-        None if operator is None else Named(operator.index, operator.name),
-        None if tensor is None else Named(tensor.index, tensor.name),
+        None if operator is None else Subject(operator.index, operator.name),
+        None if tensor is None else Subject(tensor.index, tensor.name),
         found,
         expected,
         kind.effect if effect is None else effect,

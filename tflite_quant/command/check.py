@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import textwrap
@@ -15,7 +14,7 @@ from ..checks.checker import check
 from ..checks.findings import KINDS, Report, Severity
 from ..checks.report_formats import Outcome, json_data, sarif_data, text_lines
 from ..errors import TFLiteError
-from ..escape import for_json
+from .json_text import json_text
 from .terminal import RefusedError, error_line, unforeseen, width
 
 _MANY = 20
@@ -66,7 +65,8 @@ def run(options: argparse.Namespace) -> int:
                 print(_folded(line))
     else:
         as_data = json_data if options.format == "json" else sarif_data
-        print(for_json(json.dumps(as_data(outcomes, __version__), indent=1, allow_nan=False)))
+        sys.stdout.writelines(json_text(as_data(outcomes, __version__)))
+        print()
     if errors:
         return 2
     limit = Severity[options.fail_on.upper()]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from ..escape import for_terminal
+from ..escape import for_csv, for_markdown
 
 _NARROWEST, _NARROWEST_FOLDED = 20, 32
 """Characters that the last column has, however narrow the terminal."""
@@ -176,18 +175,10 @@ def csv_lines(titles: Sequence[str], rows: Iterator[Sequence[object]]) -> Iterat
     """
     for row in (titles, *rows):
         line = io.StringIO()
-        csv.writer(line, lineterminator="").writerow([_harmless(cell) for cell in row])
+        csv.writer(line, lineterminator="").writerow(
+            [for_csv(cell) if isinstance(cell, str) else cell for cell in row]
+        )
         yield line.getvalue()
-
-
-def _harmless(cell: object) -> object:
-    if not isinstance(cell, str):
-        return "" if cell is None else cell
-    text = for_terminal(cell)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
-
-
-_SPECIAL_TO_MARKDOWN, _ESCAPED = re.compile(r"([\\`*_{}\[\]<>()|~!])"), r"\\\1"
 
 
 def markdown_lines(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -207,4 +198,4 @@ def markdown_lines(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> 
 
 
 def _markdown_row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(_SPECIAL_TO_MARKDOWN.sub(_ESCAPED, cell) for cell in cells)} |"
+    return f"| {' | '.join(for_markdown(cell) for cell in cells)} |"

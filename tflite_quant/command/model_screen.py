@@ -15,6 +15,7 @@ from ..format.budget import CHARACTER_COST, Budget
 from ..model import quantization as schemes
 from ..model.block_quantization import Blockwise, MultiAxis
 from ..model.model import Model
+from ..model.operator import Operator
 from ..model.subgraph import Subgraph
 from ..model.tensor import Tensor
 from ..summary.options import options_text
@@ -44,7 +45,7 @@ OPERATOR_COLUMNS = (
     Column("intermediates", may_go=3),
     Column("options", folds=True),
 )
-_LONGEST_RANK, _LONGEST_END, _MOST_ENDS, _MOST_OPERANDS = 16, 100, 200, 64
+_LONGEST_RANK, _LONGEST_END, _MOST_ENDS, _MOST_OPERANDS = 16, 100, 64, 64
 """Dimensions of a shape that is shown whole, characters to which names of inputs are padded, inputs
 of a subgraph that are listed, and operands of an operator."""
 
@@ -313,7 +314,7 @@ def _listed(tensors: Sequence[Tensor | None]) -> str:
     return f"{listed},... {len(tensors)} tensors" if len(tensors) > _MOST_OPERANDS else listed
 
 
-def operator_row(operator: Any, budget: Budget, floats: set[str]) -> tuple[str, ...]:
+def operator_row(operator: Operator, budget: Budget, floats: set[str]) -> tuple[str, ...]:
     """Return the cells of an operator in the table."""
     custom = "CUSTOM " if operator.code.name == "CUSTOM" and operator.custom_name else ""
     operands = (operator.inputs, operator.outputs, operator.intermediates)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -191,9 +193,6 @@ def _write_values(tensors: Sequence[Tensor], options: argparse.Namespace) -> Non
     if values.dtype.kind == "O":
         raise RefusedError(f"--npy cannot write {tensors[0].type.name} values; --json has them")
     # numpy would add .npy to a name without it.
-    import io  # noqa: PLC0415
-    from pathlib import Path  # noqa: PLC0415
-
     content = io.BytesIO()
     np.save(content, values, allow_pickle=False)
     Path(options.npy).write_bytes(content.getbuffer())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import islice, zip_longest
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -205,14 +205,16 @@ def _first_scales(tensor: Tensor, width: int | None) -> Iterator[str]:
     scales, zeros = scheme.scales, scheme.zero_points
     if isinstance(scheme, schemes.PerTensor) or scales is None or scales.size < 2:
         return
-    pairs = zip_longest(scales.flat, [] if zeros is None else zeros.flat, fillvalue=None)
+    # Not `flat`, which numpy has for 32 axes only.
+    zeros = np.empty(0, np.int64) if zeros is None else zeros
+    pairs = zip_longest(scales.reshape(-1)[:_SCALES], zeros.reshape(-1)[:_SCALES])
     rows = [
         (
             str(index),
             "" if scale is None else number(float(scale)),
             "" if zero is None else str(zero),
         )
-        for index, (scale, zero) in enumerate(islice(pairs, _SCALES))
+        for index, (scale, zero) in enumerate(pairs)
     ]
     yield ""
     yield from text_table([Column("", True), Column("scale"), Column("zero point")], rows, width)

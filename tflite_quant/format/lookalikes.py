@@ -36,6 +36,8 @@ _IDENTIFIERS = {
 """Identifiers of other FlatBuffers."""
 _REFERENCES, _BUFFERS = range(6, 20, 2), 12
 """The entries of table Model that refer to something, and that of its buffers."""
+_MOST_BUFFERS = 100_000
+"""Buffers that are looked at, since a count may be wrong."""
 _FEW = 16
 """Bytes beyond the end that a wrong offset can explain as well."""
 _MOST_TIMES = 1000
@@ -132,18 +134,19 @@ def _needed(memory: NDArray[np.uint8]) -> int:
     try:
         model = struct.unpack_from("<I", view)[0]
         references = {entry: _reference(view, model, entry) for entry in _REFERENCES}
-    except struct.error:
+    except (struct.error, OverflowError):
+        # 32-bit Python refuses positions of 2 GiB with the latter.
         return 0
     needed = max(references.values()) + 4
     try:
         buffers = references[_BUFFERS]
-        count = min(struct.unpack_from("<I", view, buffers)[0], memory.size // 4)
+        count = min(struct.unpack_from("<I", view, buffers)[0], _MOST_BUFFERS)
         for at in range(buffers + 4, buffers + 4 + 4 * count, 4):
             table = at + struct.unpack_from("<I", view, at)[0]
             needed = max(needed, table + 4)
             if data := _reference(view, table, 4):
                 needed = max(needed, data + 4 + struct.unpack_from("<I", view, data)[0])
-    except struct.error:
+    except (struct.error, OverflowError):
         # What follows is in the part that is missing.
         pass
     # A single offset that is wrong leads anywhere.

@@ -40,8 +40,8 @@ _BIASES: Mapping[str, Sequence[int]] = {
     "UNIDIRECTIONAL_SEQUENCE_LSTM": (*range(12, 16), 17),
     "UNIDIRECTIONAL_SEQUENCE_RNN": (3,),
 }
-_BASIC_LSTM = 5
-"""The inputs of an LSTM with the basic kernel: input, state, weights, bias, state."""
+_BASIC_LSTM_INPUTS, _BASIC_LSTM_WEIGHTS, _BASIC_LSTM_BIAS = 5, (2,), (3,)
+"""An LSTM with the basic kernel has these inputs: input, state, weights, bias, state."""
 
 
 def weight_positions(operator: str, inputs: int) -> Sequence[int]:
@@ -59,9 +59,7 @@ def weight_positions(operator: str, inputs: int) -> Sequence[int]:
     >>> weight_positions("CONV_2D", 3), weight_positions("ADD", 2), weight_positions("LSTM", 5)
     ((1,), (), (2,))
     """
-    is_basic = operator == "LSTM" and inputs == _BASIC_LSTM
-    positions = (2,) if is_basic else _WEIGHTS.get(operator, ())
-    return tuple(position for position in positions if position < inputs)
+    return _positions(_WEIGHTS, _BASIC_LSTM_WEIGHTS, operator, inputs)
 
 
 def bias_positions(operator: str, inputs: int) -> Sequence[int]:
@@ -72,6 +70,12 @@ def bias_positions(operator: str, inputs: int) -> Sequence[int]:
     >>> bias_positions("CONV_2D", 3), bias_positions("CONV_2D", 2), bias_positions("LSTM", 5)
     ((2,), (), (3,))
     """
-    is_basic = operator == "LSTM" and inputs == _BASIC_LSTM
-    positions = (3,) if is_basic else _BIASES.get(operator, ())
-    return tuple(position for position in positions if position < inputs)
+    return _positions(_BIASES, _BASIC_LSTM_BIAS, operator, inputs)
+
+
+def _positions(
+    table: Mapping[str, Sequence[int]], of_basic: Sequence[int], operator: str, inputs: int
+) -> Sequence[int]:
+    is_basic = operator == "LSTM" and inputs == _BASIC_LSTM_INPUTS
+    positions = of_basic if is_basic else table.get(operator, ())
+    return tuple([position for position in positions if position < inputs])

@@ -416,6 +416,8 @@ class Tensor:
                 f"the values are in file {external.file!r} beside the model, which was not opened "
                 "from a path"
             )
+        # A model that is closed reads no file.
+        self._structure.file.memory  # noqa: B018
         return folder.read(external.file, external.offset, external.length)
 
     def _why_not_constant(self) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from html import escape
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from ..errors import TFLiteError, brief
-from ..escape import for_terminal
+from ..escape import for_html
 
 if TYPE_CHECKING:
     from ..model.model import Model
@@ -34,7 +33,7 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[object]], count: int = 
     >>> print(table(["name"], [["<b>"]]))
     <table><tr><th>name</th></tr><tr><td>&lt;b&gt;</td></tr></table>
     """
-    head = "".join(f"<th>{escape(title)}</th>" for title in titles)
+    head = "".join(f"<th>{for_html(title)}</th>" for title in titles)
     lines = [f"<tr>{head}</tr>"] if head else []
     lines += [
         f"<tr>{''.join(f'<td>{_text(cell)}</td>' for cell in row)}</tr>"
@@ -46,7 +45,7 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[object]], count: int = 
 
 def _text(cell: object) -> str:
     text = str(cell)
-    return escape(for_terminal(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."))
+    return for_html(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...")
 
 
 def model_html(model: Model) -> str:
