@@ -144,13 +144,14 @@ def _ends(
     widths = [min(max(map(len, column)), _LONGEST_END) for column in zip(*rows, strict=True)]
     is_wide = width is not None and sum(widths) + 2 * len(widths) - 2 > width
     for row in rows:
-        *cells, real = [cell.ljust(wide) for cell, wide in zip(row, widths, strict=True)]
-        line = "  ".join(cell for cell in cells if cell.strip() or cell == cells[1])
-        if is_wide and real.strip():
-            yield line.rstrip()
-            yield f"        {real}".rstrip()
+        cells = [cell.ljust(wide) for cell, wide in zip(row, widths, strict=True)]
+        ends, facts = "  ".join(cells[:3]).rstrip(), "  ".join(cells[3:]).rstrip()
+        if is_wide:
+            yield ends
+            if facts:
+                yield f"        {facts}"
         else:
-            yield f"{line}  {real}".rstrip()
+            yield "  ".join(cells).rstrip()
     for end, tensors in (("inputs", subgraph.inputs), ("outputs", subgraph.outputs)):
         if len(tensors) > _MOST_ENDS:
             yield f"... {len(tensors)} {end}"
