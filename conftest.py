@@ -36,14 +36,24 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run tests that take `model_path` for every fixture, and every model under `--models`."""
     if "model_path" not in metafunc.fixturenames:
         return
-    paths = list(FIXTURES)
-    if (folder := metafunc.config.getoption("models")) is not None:
-        found = sorted(folder.rglob("*.tflite"))
-        if not found:
-            raise pytest.UsageError(f"--models {folder}: no .tflite file there")
-        paths += found
+    paths = _models(metafunc.config)
     names = [path.relative_to(path.parents[1]).as_posix() for path in paths]
     metafunc.parametrize("model_path", paths, ids=names)
+
+
+@pytest.fixture
+def model_paths(request: pytest.FixtureRequest) -> list[Path]:
+    """Return every fixture and every model under `--models`, for a test that runs them at once."""
+    return _models(request.config)
+
+
+def _models(config: pytest.Config) -> list[Path]:
+    folder = config.getoption("models")
+    if folder is None:
+        return FIXTURES
+    if not (found := sorted(folder.rglob("*.tflite"))):
+        raise pytest.UsageError(f"--models {folder}: no .tflite file there")
+    return [*FIXTURES, *found]
 
 
 @pytest.fixture(autouse=True)
