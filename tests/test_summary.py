@@ -365,9 +365,14 @@ class TestMixed:
                 op(OP.CUSTOM, [1], 2, custom=name),
             )
         )
-        assert (found.scheme, found.float_operators) == ("mixed", ((name, 1),))
+        assert found.scheme == (
+            "full integer uint8, with a custom operator TFLite_Detection_PostProcess in float at "
+            "its end"
+        )
+        assert found.float_operators == ((name, 1),)
 
     def test_a_look_up_in_a_float_table(self) -> None:
+        """It moves values, and computes nothing."""
         ids = TensorSpec(type=TYPES.INT32)
         found = of(
             graph(
@@ -377,7 +382,7 @@ class TestMixed:
                 op(OP.RELU, [3], 4),
             )
         )
-        assert (found.scheme, found.float_operators) == ("mixed", (("GATHER", 1),))
+        assert (found.scheme, found.float_operators) == ("full integer int8", (("GATHER", 1),))
 
     def test_a_float_operator_in_a_branch(self) -> None:
         truth = TensorSpec(type=TYPES.BOOL)
@@ -390,6 +395,85 @@ class TestMixed:
         assert of(main, then, then).scheme == "full integer int8"
         found = of(main, then, branch)
         assert (found.scheme, found.float_operators) == ("mixed", (("EXP", 1),))
+
+
+class TestAround:
+    """What works in float around a model that computes on integers."""
+
+    def test_a_custom_decoder_after_a_dequantize(self) -> None:
+        found = of(
+            graph(
+                [quantized(), quantized(), real(), real()],
+                op(OP.RELU, [0], 1),
+                op(OP.DEQUANTIZE, [1], 2),
+                op(OP.CUSTOM, [2], 3, custom="Decode"),
+            )
+        )
+        assert (
+            found.scheme == "full integer int8, with a custom operator Decode in float at its end"
+        )
+
+    def test_a_custom_operator_before_a_quantize(self) -> None:
+        found = of(
+            graph(
+                [real(), real(), quantized(), quantized(), real()],
+                op(OP.CUSTOM, [0], 1, custom="Window"),
+                op(OP.QUANTIZE, [1], 2),
+                op(OP.RELU, [2], 3),
+                op(OP.DEQUANTIZE, [3], 4),
+            )
+        )
+        assert found.scheme == (
+            "full integer int8 with float outputs, "
+            "with a custom operator Window in float at its beginning"
+        )
+
+    def test_custom_operators_between_integer_ones(self) -> None:
+        tensors = [quantized(), quantized(), real(), real(), real(), real(), quantized()]
+        name = "a\n" + 90 * "b"
+        found = of(
+            graph(
+                [*tensors, quantized()],
+                op(OP.RELU, [0], 1),
+                op(OP.CUSTOM, [1], 2, custom=name),
+                op(OP.CUSTOM, [2], 3, custom="two"),
+                op(OP.CUSTOM, [3], 4, custom="three"),
+                op(OP.CUSTOM, [4], 5, custom="four"),
+                op(OP.QUANTIZE, [5], 6),
+                op(OP.RELU, [6], 7),
+            )
+        )
+        assert found.scheme == (
+            f"full integer int8, with custom operators a\\n{38 * 'b'}, two, three and 1 more "
+            "in float inside it"
+        )
+
+    def test_a_float_table_that_an_operator_loads(self) -> None:
+        found = of(
+            graph(
+                [quantized(), real(), quantized()],
+                op(OP.CUSTOM, [], 1, custom="load"),
+                op(OP.CUSTOM, [0, 1], 2, custom="softmax"),
+            )
+        )
+        assert found.scheme == "full integer int8"
+        assert found.float_operators == ()
+
+    def test_moving_floats_is_not_computing(self) -> None:
+        tensors = [quantized(), quantized(), real(), real()]
+        end = [op(OP.RELU, [0], 1), op(OP.DEQUANTIZE, [1], 2)]
+        found = of(graph(tensors, *end, op(OP.RESHAPE, [2], 3)))
+        assert found.scheme == "full integer int8 with float outputs"
+        assert of(graph(tensors, *end, op(OP.SOFTMAX, [2], 3))).scheme == "mixed"
+
+    def test_moving_integers_is_not_computing(self) -> None:
+        tensors = [quantized(), quantized(), real(), real()]
+        start = [op(OP.RESHAPE, [0], 1), op(OP.DEQUANTIZE, [1], 2)]
+        assert of(graph(tensors, *start, op(OP.SOFTMAX, [2], 3))).scheme == "float32"
+
+    def test_floats_alone(self) -> None:
+        found = of(graph([real(), real()], op(OP.CUSTOM, [0], 1, custom="all")))
+        assert found.scheme == "float32"
 
 
 class TestLittle:

@@ -85,11 +85,14 @@ def _head(model: Model) -> Iterator[str]:
     """Yield what kind of model it is, in two lines or three."""
     summary, operators = model.summary(), sum(len(graph.operators) for graph in model.subgraphs)
     name = for_terminal(model.name or "model")
-    facts = [name, f"{model.structure.file.size:,} bytes", summary.scheme]
+    scheme, _, around = summary.scheme.partition(", ")
+    facts = [name, f"{model.structure.file.size:,} bytes", scheme]
     graphs = len(model.subgraphs)
     of_graphs = f" in {graphs} subgraphs" if graphs > 1 else ""
     facts.append(f"{operators} {plural('operator', operators)}{of_graphs}")
     yield "  ".join(facts)
+    if around:
+        yield around
     yield _types(model, summary)
     if summary.scheme == MIXED:
         counts = ", ".join(f"{for_terminal(name)} {n}" for name, n in summary.float_operators)

@@ -11,7 +11,8 @@ The rules, for the operators of all subgraphs:
   quantized operator if any is quantized, else it does not count. Also not counted are operators
   with fixed outputs, those that convert between the two (`CONVERSIONS`), those that run another
   subgraph (`CALLS`: the operators there are counted) and those that read only a shape (`SHAPES`).
-- Custom operators follow the same rules: the file does not say what they compute inside.
+- Custom operators follow the same rules: the file does not say what they compute inside. Those
+  without inputs load tables, so that their outputs are fixed.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ from ..model.model import Model
 from ..model.operator import Operator
 from ..model.tensor import Tensor
 
-__all__ = ["CALLS", "CONVERSIONS", "FLOATS", "NARROW", "Walk", "place_of", "walk"]
+__all__ = [
+    "CALLS", "CONVERSIONS", "FLOATS", "MOVERS", "NARROW", "UNCOUNTED",
+    "Walk", "is_float", "is_quantized", "place_of", "walk",
+]  # fmt: skip
 
 CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE", "DENSIFY"})
 """Operators that write their input's values in another form."""
@@ -40,7 +44,19 @@ CALLS = frozenset(
 SHAPES = frozenset({"RANK", "SHAPE"})
 """Operators that do not read the values of their input, whatever its type."""
 
-_UNCOUNTED = CONVERSIONS | CALLS | SHAPES
+MOVERS = frozenset(
+    {
+        "BATCH_TO_SPACE_ND", "BROADCAST_TO", "CONCATENATION", "DEPTH_TO_SPACE",
+        "DYNAMIC_UPDATE_SLICE", "EXPAND_DIMS", "GATHER", "GATHER_ND", "MIRROR_PAD", "PACK", "PAD",
+        "PADV2", "RESHAPE", "REVERSE_SEQUENCE", "REVERSE_V2", "SLICE", "SPACE_TO_BATCH_ND",
+        "SPACE_TO_DEPTH", "SPLIT", "SPLIT_V", "SQUEEZE", "STRIDED_SLICE", "TILE", "TRANSPOSE",
+        "UNPACK",
+    }
+)  # fmt: skip
+"""Operators that move values and compute nothing."""
+
+UNCOUNTED = CONVERSIONS | CALLS | SHAPES
+"""Operators that are neither float nor quantized operators, whatever they read and write."""
 
 ANEW = CALLS | {
     "CUSTOM", "DELEGATE", "MULTINOMIAL", "RANDOM_STANDARD_NORMAL", "RANDOM_UNIFORM",
@@ -109,6 +125,9 @@ class Walk:
         The bytes of the weights of each type.
     dequantized : set
         The types of weights that go through a DEQUANTIZE.
+    computes_in_float, computes_on_integers : bool
+        Whether builtin operators compute in float, and whether any operator reads quantized
+        integers to compute with them. Those that only move values do neither.
     """
 
     def __init__(self, constants: Iterable[Tensor]) -> None:
@@ -122,6 +141,8 @@ class Walk:
         self.dequantized: set[TensorType] = set()
         self.has_operators: bool = False
         self.is_hybrid: bool = False
+        self.computes_in_float: bool = False
+        self.computes_on_integers: bool = False
         self._seen: set[tuple[tuple[str, int], TensorType]] = set()
 
     def visit(self, operator: Operator) -> None:
@@ -136,22 +157,27 @@ class Walk:
             self.dequantized |= {tensor.type for tensor in inputs if self._is_weight(tensor)}
         if self._is_fixed(operator, inputs, outputs):
             self.fixed.update(outputs)
-        if operator.code.name in _UNCOUNTED:
+        if operator.code.name in UNCOUNTED:
             _count(self.passed, (*inputs, *outputs))
         else:
             self._compute(operator, inputs, outputs)
 
     def _compute(self, operator: Operator, inputs: list[Tensor], outputs: list[Tensor]) -> None:
         name = operator.code.name
-        if name == "CUSTOM":
+        is_custom, moves = name == "CUSTOM", name in MOVERS
+        if is_custom:
             name = operator.custom_name or name
         activations = [tensor for tensor in (*inputs, *outputs) if tensor not in self.fixed]
+        is_on_integers = any(map(is_quantized, activations))
         if any(map(is_float, activations)):
             self.float_operators[name] += 1
+            self.computes_in_float |= not (is_custom or moves)
+            self.computes_on_integers |= is_custom and is_on_integers
             if operator.code.name in HYBRID:
                 self.is_hybrid |= any(t.type in NARROW for t in inputs if is_quantized(t))
-        elif any(map(is_quantized, activations)):
+        elif is_on_integers:
             self.quantized_operators[name] += 1
+            self.computes_on_integers |= not moves
         else:
             _count(self.passed, (*inputs, *outputs))
             return
@@ -167,8 +193,9 @@ class Walk:
         # If the outputs of a lookup are float, a hybrid kernel computes them.
         if table is not None and self._is_weight(table) and all(map(is_quantized, outputs)):
             return True
-        is_fixed = bool(inputs) and self.fixed.issuperset(inputs)
-        return is_fixed and operator.code.name not in ANEW
+        if not inputs:
+            return operator.code.name == "CUSTOM"
+        return self.fixed.issuperset(inputs) and operator.code.name not in ANEW
 
     def _store(self, inputs: list[Tensor]) -> None:
         """Count the bytes of weights; count bytes that several tensors share once."""

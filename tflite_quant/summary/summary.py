@@ -18,7 +18,10 @@ Keras describes a layer in the same way, with its `dtype_policy`: the weights ar
 - These two may end with the types of inputs and outputs: "with float inputs/outputs", "with float
   inputs", "with uint8 outputs" and so on ("and" in place of a second "with"). Such a model begins
   with a QUANTIZE and ends with a DEQUANTIZE, or both are a QUANTIZE from and to uint8.
-- "mixed": some operators compute on quantized integers, and some in float.
+- They also name custom operators that read or write floats: "full integer uint8, with a custom
+  operator TFLite_Detection_PostProcess in float at its end". Floats at that end are then theirs.
+- "mixed": some builtin operators compute on quantized integers, and some in float. Operators that
+  only move values, such as RESHAPE, compute nothing.
 - "neither float nor quantized": only strings, booleans or plain integers.
 - "no operators".
 
@@ -36,6 +39,8 @@ from typing import NamedTuple
 from ..escape import for_terminal
 from ..format.schema import TensorType
 from ..model.model import Model
+from ..model.tensor import Tensor
+from .custom_floats import custom_floats
 from .float_operators import FLOATS, NARROW, Walk, place_of, walk
 
 __all__ = ["Summary", "summarize"]
@@ -66,8 +71,8 @@ class Summary(NamedTuple):
         For each type of constant tensors, how many there are and how many bytes they take in the
         file; most bytes first. Tensors of one type that share a buffer count once.
     float_operators, quantized_operators : tuple of (str, int)
-        The names of the operators that compute on such activations, and how many there are of
-        each; the most frequent first. If there are both kinds, the scheme is "mixed".
+        The names of the operators that read or write such activations, and how many there are of
+        each; the most frequent first.
     custom_operators : tuple of (str, int)
         The names of the custom operators, and how many there are of each, whatever they compute on.
     """
@@ -157,11 +162,10 @@ def summarize(model: Model) -> Summary:
     ('mixed', (('SIN', 1),))
     """
     seen = walk(model)
-    inputs, outputs = ([t.type for t in end] for end in (model.inputs, model.outputs))
     return Summary(
-        scheme=_scheme(seen, inputs, outputs),
-        inputs=tuple(kind.name for kind in inputs),
-        outputs=tuple(kind.name for kind in outputs),
+        scheme=_scheme(model, seen),
+        inputs=tuple(tensor.type.name for tensor in model.inputs),
+        outputs=tuple(tensor.type.name for tensor in model.outputs),
         variable_types=tuple(kind.name for kind in _most(seen.stored)),
         compute_types=tuple(kind.name for kind in _most(seen.computed)),
         constants=_constants(model),
@@ -179,19 +183,33 @@ def _sorted(counts: Counter[str]) -> Counts:
     return tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _scheme(walk: Walk, inputs: list[TensorType], outputs: list[TensorType]) -> str:
+def _scheme(model: Model, walk: Walk) -> str:
     """Return the name of the scheme."""
     if not walk.has_operators:
         return EMPTY
-    if walk.float_operators and walk.quantized_operators:
+    if walk.computes_in_float and walk.computes_on_integers:
         return MIXED
     computed = walk.computed or walk.passed
     integers = [kind for kind in _most(computed) if kind not in FLOATS]
     floats = [kind for kind in _most(computed) if kind in FLOATS]
-    only_weights = bool(walk.dequantized) and not walk.quantized_operators
-    if walk.float_operators or only_weights or not integers:
+    only_moves_integers = bool(walk.quantized_operators) and not walk.computes_in_float
+    if not (walk.computes_on_integers or only_moves_integers) and (
+        walk.float_operators or walk.dequantized or not integers
+    ):
         return _float_scheme(walk, floats) if floats else PLAIN
-    return _integer_scheme(walk, integers) + _edges(walk, integers, inputs, outputs)
+    return _with_ends(model, walk, integers)
+
+
+def _with_ends(model: Model, walk: Walk, integers: list[TensorType]) -> str:
+    """Return the name of an integer scheme with what is in float around it."""
+    around = custom_floats(model, walk) if walk.float_operators else None
+    known: set[Tensor] = set() if around is None else around.tensors
+    inputs, outputs = (
+        [tensor.type for tensor in end if tensor not in known]
+        for end in (model.inputs, model.outputs)
+    )
+    name = _integer_scheme(walk, integers) + _edges(walk, integers, inputs, outputs)
+    return f"{name}, with {around}" if around and around.names else name
 
 
 def _float_scheme(walk: Walk, computed: list[TensorType]) -> str:
