@@ -44,7 +44,7 @@ _COMMANDS = (
     ("show", "--tensor", "0", "--json"), ("show", "--format", "csv"),
     ("show", "--format", "markdown", "--operators"), ("check",), ("check", "--format", "json"),
     ("check", "--format", "sarif"), ("analyze",), ("header",),
-    ("header", "--tensors", "*", "--model"),
+    ("header", "--tensors", "*", "--model"), ("records",), ("records", "--models"),
 )  # fmt: skip
 _OBEYED = re.compile(r"^[ \t]*::[A-Za-z-]+.*::|##\[", re.M)
 """What CI systems take for a command."""

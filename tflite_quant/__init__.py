@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from .litert import lite
     from .litert.analyzer import analyze
     from .litert.interpreter import Interpreter
+    from .summary.file_records import file_records
 
 __version__ = "0.1.0"
 
@@ -95,6 +96,7 @@ __all__ = [
     "check",
     "dequantize",
     "dequantize_blockwise",
+    "file_records",
     "lite",
     "open",
     "operator_requantization",
@@ -113,6 +115,7 @@ _LATER = {
     "analyze": ".litert.analyzer",
     "c_header": ".firmware.c_header",
     "check": ".checks.checker",
+    "file_records": ".summary.file_records",
     "lite": ".litert.lite",
     "operator_requantization": ".firmware.fixedpoint",
     "quantize_multiplier": ".firmware.fixedpoint",

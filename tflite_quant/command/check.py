@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import textwrap
-from collections.abc import Collection, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Collection
+from functools import partial
 
 from .. import __version__
 from ..checks.checker import check
 from ..checks.findings import KINDS, Report, Severity
 from ..checks.report_formats import Outcome, json_data, sarif_data, text_lines
 from ..errors import TFLiteError
+from .files import mapped, model_files, positive
 from .json_text import json_text
 from .terminal import RefusedError, error_line, unforeseen, width
-
-_MANY = 20
-"""From this number of files on, a progress bar is shown."""
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -45,6 +42,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
             default="",
             help=f"{purpose}: identifiers of findings or prefixes of them, such as TQ1,TQ204",
         )
+    command.add_argument(
+        "--jobs", type=positive, default=1, metavar="N", help="processes (default: 1)"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -55,7 +55,8 @@ def run(options: argparse.Namespace) -> int:
         for id in KINDS
         if id.startswith(selected or ("",)) and not (ignored and id.startswith(ignored))
     }
-    outcomes = [_outcome(path, wanted) for path in _with_progress(_files(options.models))]
+    of_file = partial(_outcome, wanted=frozenset(wanted))
+    outcomes = list(mapped(of_file, model_files(options.models), options.jobs, "checking"))
     errors = [outcome.error for outcome in outcomes if outcome.error is not None]
     for error in errors:
         print(f"tflite-quant: {error}", file=sys.stderr)
@@ -82,24 +83,6 @@ def _prefixes(argument: str) -> tuple[str, ...]:
     return prefixes
 
 
-def _files(paths: Sequence[str]) -> list[str]:
-    """Return the files, and the models in the folders, that are named: each once."""
-    files: dict[str, None] = {}
-    for path in paths:
-        models = [path]
-        if os.path.isdir(path):
-            found = sorted(map(str, Path(path).rglob("*.tflite")))
-            # Git carries links, and one to a device could be read without end.
-            models = [each for each in found if os.path.isfile(each)]
-            for skipped in sorted({*found} - {*models}):
-                line = error_line(RefusedError(f"{skipped}: skipped, not a regular file"))
-                print(f"tflite-quant: {line}", file=sys.stderr)
-        if not models:
-            raise RefusedError(f"{path}: no .tflite file in this folder")
-        files.update(dict.fromkeys(models))
-    return list(files)
-
-
 def _outcome(path: str, wanted: Collection[str]) -> Outcome:
     """Check one file and return the wanted findings, or why it cannot be read."""
     try:
@@ -110,18 +93,6 @@ def _outcome(path: str, wanted: Collection[str]) -> Outcome:
         # One model that nobody foresaw must not lose the reports of the others.
         return Outcome(path, None, unforeseen(error))
     return Outcome(path, Report(path, tuple(finding for finding in report if finding.id in wanted)))
-
-
-def _with_progress(paths: Sequence[str]) -> Iterable[str]:
-    """Return an iterator that draws a progress bar for many files, on a terminal with `rich`."""
-    if len(paths) < _MANY or not sys.stderr.isatty():
-        return paths
-    try:
-        from rich.console import Console  # noqa: PLC0415  # an optional extra
-        from rich.progress import track  # noqa: PLC0415
-    except ModuleNotFoundError:
-        return paths
-    return track(paths, "checking", console=Console(stderr=True), transient=True)
 
 
 def _folded(line: str) -> str:

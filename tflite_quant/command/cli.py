@@ -29,6 +29,7 @@ _COMMANDS = {
     "analyze": "print the report of TensorFlow Lite's Model Analyzer",
     "check": "check models against the quantization specification",
     "header": "write a C header with what firmware needs",
+    "records": "write a table over many models",
     "spec": "print the quantization specification of an operator",
 }
 """The modules of the commands, and what each does."""

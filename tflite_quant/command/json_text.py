@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -104,6 +104,25 @@ def json_text(data: Any, budget: Budget | None = None, indent: str = "\n") -> It
         if text is None:
             yield from json_text(value, budget, inner)
     yield "".join(parts) + ("" if is_empty else indent) + ("}" if is_dict else "]")
+
+
+def json_line(record: Mapping[str, Any]) -> str:
+    """Return a flat record as JSON in one line.
+
+    Examples
+    --------
+    >>> print(json_line({"name": "x", "scales": [0.5, float("inf")]}))
+    {"name": "x", "scales": [0.5, "inf"]}
+    """
+    data = {
+        key: [_finite(item) for item in value] if isinstance(value, list) else _finite(value)
+        for key, value in record.items()
+    }
+    return for_json(_ENCODER.encode(data))
+
+
+def _finite(value: Any) -> Any:
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def model_json(model: Model, subgraphs: Sequence[Subgraph]) -> Iterator[str]:

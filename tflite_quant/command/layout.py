@@ -6,7 +6,7 @@ import csv
 import io
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ..escape import for_csv, for_markdown
@@ -179,6 +179,19 @@ def csv_lines(titles: Sequence[str], rows: Iterator[Sequence[object]]) -> Iterat
             [for_csv(cell) if isinstance(cell, str) else cell for cell in row]
         )
         yield line.getvalue()
+
+
+def record_cells(record: Mapping[str, object]) -> list[object]:
+    """Return the cells of a record for `csv_lines`; a list is its items with blanks between them.
+
+    Examples
+    --------
+    >>> record_cells({"index": 3, "shape": [1, 4]})
+    [3, '1 4']
+    """
+    return [
+        " ".join(map(str, value)) if isinstance(value, list) else value for value in record.values()
+    ]
 
 
 def markdown_lines(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -18,7 +18,7 @@ from ..model.subgraph import Subgraph, counted
 from ..model.tensor import Tensor
 from ..summary.records import operator_records, tensor_records
 from .json_text import listed_json, model_json, tensor_json
-from .layout import csv_lines, markdown_lines
+from .layout import csv_lines, markdown_lines, record_cells
 from .model_screen import (
     OPERATOR_COLUMNS,
     TENSOR_COLUMNS,
@@ -135,12 +135,7 @@ def _table(
 
 def _csv(records: Sequence[dict[str, Any]]) -> Iterator[str]:
     """Return the lines of records; a list is its items with blanks between them."""
-    titles = list(records[0]) if records else []
-
-    def cell(value: object) -> object:
-        return " ".join(map(str, value)) if isinstance(value, list) else value
-
-    return csv_lines(titles, ([cell(value) for value in record.values()] for record in records))
+    return csv_lines(list(records[0]) if records else [], map(record_cells, records))
 
 
 def _subgraphs(model: Model, index: int | None) -> tuple[Subgraph, ...]:
