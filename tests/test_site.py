@@ -1,0 +1,29 @@
+"""The site and CONTRIBUTING.md leave nothing out."""
+
+from __future__ import annotations
+
+import re
+
+import tflite_quant as tq
+from conftest import ROOT
+
+
+def test_every_public_name_has_a_page() -> None:
+    page = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^   ([A-Za-z_]+)$", page, re.M)
+    # A module with the names of TensorFlow's, which has a page of its own.
+    assert sorted(listed) == sorted(set(tq.__all__) - {"lite"})
+
+
+def test_every_page_is_in_the_site() -> None:
+    index = (ROOT / "docs/index.md").read_text(encoding="utf-8")
+    pages = {path.stem for path in ROOT.glob("docs/*.md")} - {"index"}
+    assert pages == set(re.findall(r"^([a-z]+)$", index, re.M))
+
+
+def test_contributors_find_every_test_and_room() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    tests = {path.stem for path in ROOT.glob("tests/test_*.py")}
+    assert tests == set(re.findall(r"`(test_\w+)`", text))
+    rooms = {path.parent.name for path in ROOT.glob("tflite_quant/*/__init__.py")}
+    assert rooms == set(re.findall(r"^\| `(\w+)/` \|", text, re.M))
