@@ -1,12 +1,19 @@
-"""Generates docs/findings.md and docs/screens.md: `python -m docs.make`."""
+"""Generates docs/findings.md, docs/screens.md and docs/images: `python -m docs.make`."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
+import re
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
+
+from rich.console import Console
+from rich.terminal_theme import DEFAULT_TERMINAL_THEME, MONOKAI, TerminalTheme
+from rich.text import Text
 
 import tflite_quant as tq
 from conftest import ROOT
@@ -94,7 +101,46 @@ def _screen(title: str, about: str, arguments: str) -> str:
     return f"## {title}\n\n{said}```console\n$ tflite-quant {arguments}\n{output}```\n"
 
 
+def pictures() -> dict[str, str]:
+    """Return the first screen as SVG, by the names of the files: on light and dark backgrounds."""
+    arguments = ["show", "fixtures/residual_int8.tflite"]
+    lines = _on_a_terminal(arguments).splitlines()[:18]
+    themes = {"light": DEFAULT_TERMINAL_THEME, "dark": MONOKAI}
+    return {f"show-{name}.svg": _picture(arguments, lines, theme) for name, theme in themes.items()}
+
+
+def _picture(arguments: list[str], lines: list[str], theme: TerminalTheme) -> str:
+    console = Console(record=True, width=80, file=io.StringIO(), force_terminal=True)
+    console.print(Text.from_ansi("\n".join(lines)))
+    svg = console.export_svg(
+        title=f"tflite-quant {' '.join(arguments)}", theme=theme, unique_id="screen"
+    )
+    # It names fonts to fetch; a page must not depend on another host.
+    return re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.S)
+
+
+def _on_a_terminal(arguments: list[str]) -> str:
+    """Return what a command prints on a terminal with colours."""
+    import pty  # noqa: PLC0415  # not on every system
+
+    parent, child = pty.openpty()
+    environment = os.environ | {"COLUMNS": "80", "TERM": "xterm-256color", "NO_COLOR": ""}
+    command = [sys.executable, "-m", "tflite_quant", *arguments]
+    with subprocess.Popen(command, stdout=child, cwd=ROOT, env=environment):
+        os.close(child)
+        parts = []
+        # The end of a terminal is an error on some systems.
+        with contextlib.suppress(OSError):
+            while part := os.read(parent, 4096):
+                parts.append(part)
+    os.close(parent)
+    return b"".join(parts).decode()
+
+
 if __name__ == "__main__":
     folder = Path(__file__).parent
     (folder / "findings.md").write_text(findings_page(), encoding="utf-8")
     (folder / "screens.md").write_text(screens_page(), encoding="utf-8")
+    (folder / "images").mkdir(exist_ok=True)
+    for picture, svg in pictures().items():
+        (folder / "images" / picture).write_text(svg, encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -43,6 +44,18 @@ def test_the_screens_are_what_is_printed() -> None:
         max(len(line) for line in shown if not line.startswith(("|", "tflite-quant:", "tensor ")))
         <= 80
     )
+
+
+def test_the_pictures_show_what_is_printed() -> None:
+    printed = subprocess.run(
+        [sys.executable, "-m", "tflite_quant", "show", "fixtures/residual_int8.tflite"],
+        capture_output=True, text=True, encoding="utf-8", check=True, cwd=ROOT,
+        env=os.environ | {"COLUMNS": "80", "PYTHONIOENCODING": "utf-8"},
+    ).stdout  # fmt: skip
+    words = {word for line in printed.splitlines()[:18] for word in line.split()}
+    for path in (ROOT / "docs/images").glob("show-*.svg"):
+        text = html.unescape(re.sub("<[^>]*>", " ", path.read_text(encoding="utf-8")))
+        assert words <= set(text.split()), path.name
 
 
 def test_every_key_of_the_json_is_documented() -> None:
