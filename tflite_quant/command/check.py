@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 import textwrap
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from .. import __version__
@@ -15,10 +15,7 @@ from ..checks.findings import KINDS, Report, Severity
 from ..checks.report_formats import Outcome, json_data, sarif_data, text_lines
 from ..errors import TFLiteError
 from .json_text import json_text
-from .terminal import RefusedError, error_line, unforeseen, width
-
-_MANY = 20
-"""From this number of files on, a progress bar is shown."""
+from .terminal import RefusedError, error_line, tracked, unforeseen, width
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -55,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
         for id in KINDS
         if id.startswith(selected or ("",)) and not (ignored and id.startswith(ignored))
     }
-    outcomes = [_outcome(path, wanted) for path in _with_progress(_files(options.models))]
+    outcomes = [_outcome(path, wanted) for path in tracked(_files(options.models), "checking")]
     errors = [outcome.error for outcome in outcomes if outcome.error is not None]
     for error in errors:
         print(f"tflite-quant: {error}", file=sys.stderr)
@@ -110,18 +107,6 @@ def _outcome(path: str, wanted: Collection[str]) -> Outcome:
         # One model that nobody foresaw must not lose the reports of the others.
         return Outcome(path, None, unforeseen(error))
     return Outcome(path, Report(path, tuple(finding for finding in report if finding.id in wanted)))
-
-
-def _with_progress(paths: Sequence[str]) -> Iterable[str]:
-    """Return an iterator that draws a progress bar for many files, on a terminal with `rich`."""
-    if len(paths) < _MANY or not sys.stderr.isatty():
-        return paths
-    try:
-        from rich.console import Console  # noqa: PLC0415  # an optional extra
-        from rich.progress import track  # noqa: PLC0415
-    except ModuleNotFoundError:
-        return paths
-    return track(paths, "checking", console=Console(stderr=True), transient=True)
 
 
 def _folded(line: str) -> str:
