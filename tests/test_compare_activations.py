@@ -166,8 +166,7 @@ class TestByHand:
         assert (each.measures.max_error, each.measures.max_error_steps) == (0.5, 1)
 
     def test_a_reference_that_is_no_model(self) -> None:
-        arrays = ({"b": [[1.0, 2.0, -3.0, 10.0]], "c": [1.0]}, {1: Q})
-        comparison = tq.compare({}, self.INT8, activations=arrays)
+        comparison = tq.compare({}, self.INT8, activations=({"b": R, "c": R[0]}, {1: Q}))
         assert comparison["b"].measures.is_exact
         assert [each.name for each in comparison.unmatched] == ["c"]
 

@@ -77,14 +77,16 @@ def run(options: argparse.Namespace) -> int:
     if options.top < 0:
         raise RefusedError(f"--top {options.top}: expected 0 or more")
     activations = None if options.activations is None else tuple(options.activations)
-    comparison = compare(
-        options.reference,
-        options.quantized,
-        activations=activations,
-        progress=lambda pairs: tracked(pairs, "comparing"),
-    )
+    with open(options.quantized) as model:
+        comparison = compare(
+            options.reference,
+            model,
+            activations=activations,
+            progress=lambda pairs: tracked(pairs, "comparing"),
+        )
+        graphs = [graph.name for graph in model.subgraphs]
     tensors = _wanted(comparison, options)
-    sys.stdout.writelines(_text(comparison, tensors, options))
+    sys.stdout.writelines(_text(comparison, tensors, graphs, options))
     return _status(comparison, options.fail_under)
 
 
@@ -108,7 +110,10 @@ def _wanted(comparison: Comparison, options: argparse.Namespace) -> Sequence[Ten
 
 
 def _text(
-    comparison: Comparison, tensors: Sequence[TensorComparison], options: argparse.Namespace
+    comparison: Comparison,
+    tensors: Sequence[TensorComparison],
+    graphs: Sequence[str],
+    options: argparse.Namespace,
 ) -> Iterator[str]:
     """Yield the comparison in the format that is asked for."""
     most = options.top or sys.maxsize
@@ -117,15 +122,15 @@ def _text(
             yield from json_text(json_data(comparison, tensors))
             yield "\n"
         case "model-explorer":
-            with open(options.quantized) as model:
-                names = [graph.name for graph in model.subgraphs]
-            yield from json_text(node_data(comparison, options.measure, names))
+            yield from json_text(node_data(comparison, options.measure, graphs))
             yield "\n"
         case "csv":
             yield from _lines(_csv(comparison, tensors, of_channels=options.tensor is not None))
         case "markdown":
             every = (*tensors, *(comparison.activations if options.tensor is None else ()))
-            yield from _lines(markdown_lines(TENSOR_COLUMNS, [tensor_row(each) for each in every]))
+            rows = [(*row[:3], *row[4:]) for row in map(tensor_row, every)]
+            # Without the bars.
+            yield from _lines(markdown_lines((*TENSOR_COLUMNS[:3], *TENSOR_COLUMNS[4:]), rows))
         case _:
             columns = None if options.wide else width()
             if options.tensor is None:

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ..comparison.measures import Measures
-from ..comparison.results import Comparison, TensorComparison
-from ..errors import plural
+from ..comparison.results import NO_QUANTIZED, NO_REFERENCE, Comparison, TensorComparison
+from ..errors import brief, plural
 from ..escape import for_terminal
 from .layout import Column, shortened, text_table
 from .terminal import can_print, painted
@@ -25,7 +25,7 @@ TENSOR_COLUMNS = (
     Column("#", True),
     Column("operator"),
     Column("SQNR", True, paint=lambda cell: painted(cell, _quality(cell))),
-    Column("", may_go=4),
+    Column(""),
     Column("worst channel", may_go=3),
     Column("range used", True, may_go=1),
     Column("at ends", True, may_go=2),
@@ -34,12 +34,12 @@ TENSOR_COLUMNS = (
 _CHANNEL_COLUMNS = (
     Column("channel", True),
     Column("SQNR", True, paint=lambda cell: painted(cell, _quality(cell))),
-    Column("", may_go=1),
-    Column("largest error", True),
+    Column(""),
+    Column("max error", True),
     Column("in steps", True),
     Column("bias", True),
-    Column("range used", True, may_go=3),
-    Column("at ends", True),
+    Column("range used", True, may_go=1),
+    Column("at ends", True, may_go=2),
     Column("step", True),
 )
 
@@ -107,7 +107,7 @@ def tensor_row(tensor: TensorComparison) -> tuple[str, ...]:
     """Return the cells of a tensor in the table."""
     measures, channels = tensor.measures, tensor.channels
     worst = ""
-    if channels is not None:
+    if channels is not None and not measures.is_exact:
         worst = f"c {channels.worst}  {decibels(channels[channels.worst])}"
     bias = " bias" if tensor.role == "bias" else ""
     return (
@@ -176,6 +176,7 @@ def _notes(tensors: Sequence[TensorComparison], width: int | None) -> Iterator[s
 
 
 def _unmatched(comparison: Comparison, width: int | None) -> Iterator[str]:
+    """Yield what was not compared, and why, if it is not only that it has no counterpart."""
     for side in ("quantized", "reference"):
         missing = [each for each in comparison.unmatched if each.side == side]
         if not missing:
@@ -185,8 +186,10 @@ def _unmatched(comparison: Comparison, width: int | None) -> Iterator[str]:
         yield f"not compared, of {where}: {len(missing)}"
         room = 1 << 30 if width is None else max(width - 2, 20)
         for each in missing[:_MOST_UNMATCHED]:
-            yield f"  {shortened(for_terminal(each.name) or '(no name)', room)}"
-            yield f"    {for_terminal(each.reason)}"
+            kind = f"{each.type} {brief(each.shape)}"
+            yield f"  {shortened(f'{kind}  {for_terminal(each.name)}', room)}"
+            if each.reason not in (NO_REFERENCE, NO_QUANTIZED):
+                yield f"    {for_terminal(each.reason)}"
         if len(missing) > _MOST_UNMATCHED:
             yield f"  ... {len(missing) - _MOST_UNMATCHED} more; --format json has all"
 

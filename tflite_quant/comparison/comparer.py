@@ -18,7 +18,7 @@ from .activations import Recorded, compare_activations
 from .constants import Constant, constants_of, values_of
 from .matching import Matches, Pair, match
 from .references import Original, is_npz, of_a_constant, of_arrays, open_npz
-from .results import Comparison, TensorComparison, Unmatched
+from .results import NO_QUANTIZED, NO_REFERENCE, Comparison, TensorComparison, Unmatched
 from .summing import Measured, measure, pooled
 
 _PER_BYTE = 64
@@ -215,10 +215,10 @@ def _facts(constant: Constant) -> tuple[str, tuple[int, ...], str]:
 
 def _left_over(matches: Matches) -> Iterator[Unmatched]:
     for constant in matches.constants:
-        yield Unmatched("quantized", *_facts(constant), "nothing in the reference belongs to it")
+        yield Unmatched("quantized", *_facts(constant), NO_REFERENCE)
     for original in matches.originals:
         facts = (original.name, original.shape, original.type)
-        yield Unmatched("reference", *facts, "nothing in the quantized model belongs to it")
+        yield Unmatched("reference", *facts, NO_QUANTIZED)
 
 
 def _tensor(pair: Pair, result: Measured) -> TensorComparison:

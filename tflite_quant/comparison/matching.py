@@ -86,6 +86,8 @@ def match(constants: Sequence[Constant], originals: Sequence[Original]) -> Match
     matcher = _Matcher(constants, originals)
     matcher.by_key("name", _names_and_size, _names_and_size)
     matcher.by_key("name", _names_and_place, _names_and_place)
+    # Twice, since some have only one candidate when others are taken.
+    matcher.by_parts()
     matcher.by_parts()
     matcher.in_order("graph", _operand, _operand_of)
     matcher.in_order("shape and order", _kind, _kind_of)

@@ -10,6 +10,10 @@ from ..errors import plural
 from ..model.names import nearest
 from .measures import Channels, Measures
 
+NO_REFERENCE = "nothing in the reference belongs to it"
+NO_QUANTIZED = "nothing in the quantized model belongs to it"
+"""Why most of what was not compared was not."""
+
 
 @dataclass(frozen=True)
 class TensorComparison:
