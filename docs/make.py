@@ -72,6 +72,18 @@ _SCREENS = (
     ("A tensor without values", "", "show --tensor 13 fixtures/mixed.tflite"),
     ("The specification of an operator", "", "spec CONV_2D"),
     ("A check", "", "check fixtures/mixed.tflite fixtures/residual_int8.tflite"),
+    (
+        "A comparison",
+        "What quantization cost, the worst weights first. Each character of a bar is 6 dB, about "
+        "one bit; docs/compare.md explains the figures.",
+        "compare fixtures/residual_float32.tflite fixtures/residual_int8.tflite",
+    ),
+    (
+        "The channels of a tensor",
+        "",
+        "compare --tensor *stem_conv_1/convolution --top 6 fixtures/residual_float32.tflite "
+        "fixtures/residual_int8.tflite",
+    ),
     ("A table for a page", "", "show --format markdown fixtures/mixed.tflite"),
     ("What is wrong", "", "show --tensor kernel fixtures/mixed.tflite"),
 )

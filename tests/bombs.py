@@ -744,6 +744,7 @@ QUESTIONS: Mapping[str, Callable[[str], object]] = {
     "open": tq.open,
     "properties": walked,
     "tq.check": lambda path: str(tq.check(path)),
+    "tq.compare": lambda path: tq.compare(path, path),
     "tq.analyze": tq.analyze,
     "summary": lambda path: str(tq.open(path).summary()),
     "details": details,

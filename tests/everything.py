@@ -59,6 +59,9 @@ def questions(model: tq.Model, most: int | None = None) -> Iterator[Question]:
     yield "Model.to_records, operators", lambda: model.to_records("operators")
     yield "Model.html", model._repr_html_
     yield "Model.find", lambda: model.find("*a*b*")
+    yield "compare", lambda: tq.compare(model, model)
+    yield "compare, names", lambda: tq.compare({"a/kernel": [[1.0]], "b.bias": [1.0]}, model)
+    yield "compare, activations", lambda: _activations(model)
     for graph in model.subgraphs[:most]:
         yield "details", lambda graph=graph: model.get_tensor_details(graph.index)  # type: ignore[misc]
         yield "Subgraph.repr", graph.__repr__
@@ -66,6 +69,12 @@ def questions(model: tq.Model, most: int | None = None) -> Iterator[Question]:
             yield from _of_a_tensor(tensor)
         for operator in graph.operators[:most]:
             yield from _of_an_operator(operator)
+
+
+def _activations(model: tq.Model) -> tq.Comparison:
+    """Compare a one with each tensor."""
+    recorded = {index: [1] for index in range(len(model.tensors))}
+    return tq.compare(model, model, activations=(recorded, recorded))
 
 
 def _of_a_tensor(tensor: tq.Tensor) -> Iterator[Question]:

@@ -35,15 +35,15 @@ def test_the_check_prints_what_is_shown() -> None:
     assert printed == shown
 
 
+_WIDE = ("|", "$", "tflite-quant:", "tensor ")
+
+
 def test_the_screens_are_what_is_printed() -> None:
     page = (ROOT / "docs/screens.md").read_text(encoding="utf-8")
     assert page == screens_page()
     shown = [line for block in page.split("```")[1::2] for line in block.splitlines()]
-    # Tables for pages, errors and single names are as wide as they are.
-    assert (
-        max(len(line) for line in shown if not line.startswith(("|", "tflite-quant:", "tensor ")))
-        <= 80
-    )
+    # Tables for pages, errors, single names and what one types are as wide as they are.
+    assert max(len(line) for line in shown if not line.startswith(_WIDE)) <= 80
 
 
 def test_the_pictures_show_what_is_printed() -> None:
@@ -64,6 +64,11 @@ def test_every_key_of_the_json_is_documented() -> None:
     known = set(re.findall(r"`([a-z_0-9]+)`", page))
     commands = [["show", "--json", str(path)] for path in FIXTURES]
     commands += [["show", "--json", "--tensor", "*", str(path)] for path in FIXTURES[:4]]
+    residual, int4 = ROOT / "fixtures/residual_float32.tflite", ROOT / "fixtures/int4.tflite"
+    commands += [
+        ["compare", "--format", "json", str(residual), str(other)]
+        for other in (int4, residual.with_name("residual_int8.tflite"))
+    ]
     commands += [["spec", "--json"], ["check", "--format", "json", str(FIXTURES[0].parent)]]
     unknown = {key for command in commands for key in _keys(_data(command))} - known
     assert not unknown

@@ -44,6 +44,9 @@ from .model.tensor import Tensor
 if TYPE_CHECKING:
     from .checks.checker import check
     from .checks.findings import Finding, Report, Severity
+    from .comparison.comparer import compare
+    from .comparison.measures import Channels, Measures
+    from .comparison.results import Comparison, TensorComparison, Unmatched
     from .firmware.c_header import c_header
     from .firmware.fixedpoint import (
         Multiplier,
@@ -62,12 +65,15 @@ __version__ = "0.1.0"
 __all__ = [
     "Blockwise",
     "Buffer",
+    "Channels",
+    "Comparison",
     "CorruptModelError",
     "Custom",
     "ExternalBuffer",
     "ExternalFileError",
     "Finding",
     "Interpreter",
+    "Measures",
     "Metadata",
     "Model",
     "MultiAxis",
@@ -87,13 +93,16 @@ __all__ = [
     "Subgraph",
     "TFLiteError",
     "Tensor",
+    "TensorComparison",
     "TensorType",
     "UnknownScheme",
+    "Unmatched",
     "UnsupportedError",
     "activation_range",
     "analyze",
     "c_header",
     "check",
+    "compare",
     "dequantize",
     "dequantize_blockwise",
     "file_records",
@@ -105,17 +114,23 @@ __all__ = [
 ]
 
 _LATER = {
+    "Channels": ".comparison.measures",
+    "Comparison": ".comparison.results",
     "Finding": ".checks.findings",
     "Interpreter": ".litert.interpreter",
+    "Measures": ".comparison.measures",
     "Multiplier": ".firmware.fixedpoint",
     "Report": ".checks.findings",
     "Requantization": ".firmware.fixedpoint",
     "Severity": ".checks.findings",
+    "TensorComparison": ".comparison.results",
+    "Unmatched": ".comparison.results",
     "activation_range": ".firmware.fixedpoint",
     "analyze": ".litert.analyzer",
     "c_header": ".firmware.c_header",
     "check": ".checks.checker",
     "file_records": ".summary.file_records",
+    "compare": ".comparison.comparer",
     "lite": ".litert.lite",
     "operator_requantization": ".firmware.fixedpoint",
     "quantize_multiplier": ".firmware.fixedpoint",

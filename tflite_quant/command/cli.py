@@ -1,7 +1,8 @@
 """The command `tflite-quant`, also `python -m tflite_quant`.
 
 The exit status is 0, or 2 with one line on standard error for a file that cannot be read or an
-argument that cannot be followed. Status 1 is for `check`, when it finds what --fail-on names.
+argument that cannot be followed. Status 1 is for `check`, when it finds what --fail-on names, and
+for `compare`, when something is under --fail-under.
 
 Each command is a module of this folder with two functions: `add_arguments` describes its arguments,
 `run` does the work and returns the exit status. Only the module of the command that is asked for
@@ -28,6 +29,7 @@ _COMMANDS = {
     "show": "show every tensor and how it is quantized",
     "analyze": "print the report of TensorFlow Lite's Model Analyzer",
     "check": "check models against the quantization specification",
+    "compare": "compare a quantized model with what it was quantized from",
     "header": "write a C header with what firmware needs",
     "records": "write a table over many models",
     "spec": "print the quantization specification of an operator",

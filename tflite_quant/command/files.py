@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from .terminal import RefusedError, error_line
+from .terminal import RefusedError, error_line, tracked
 
-_MANY = 20
-"""From this number of files on, a progress bar is shown."""
 _BATCH = 8
 """Files that a process is given at a time."""
 
@@ -53,11 +51,11 @@ def mapped(
         The title of the progress bar, which is shown for many files.
     """
     if jobs == 1:
-        yield from _with_progress(map(function, paths), len(paths), doing)
+        yield from tracked(map(function, paths), len(paths), doing)
         return
     with ProcessPoolExecutor(jobs) as pool:
         results = pool.map(function, paths, chunksize=_BATCH)
-        yield from _with_progress(results, len(paths), doing)
+        yield from tracked(results, len(paths), doing)
 
 
 def positive(text: str) -> int:
@@ -66,15 +64,3 @@ def positive(text: str) -> int:
     if not number:
         raise ValueError(text)
     return number
-
-
-def _with_progress(items: Iterable[T], count: int, doing: str) -> Iterable[T]:
-    """Return an iterator that draws a progress bar for many files, on a terminal with `rich`."""
-    if count < _MANY or not sys.stderr.isatty():
-        return items
-    try:
-        from rich.console import Console  # noqa: PLC0415  # an optional extra
-        from rich.progress import track  # noqa: PLC0415
-    except ModuleNotFoundError:
-        return items
-    return track(items, doing, total=count, console=Console(stderr=True), transient=True)

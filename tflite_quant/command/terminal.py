@@ -5,8 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Iterable
+from typing import TypeVar
 
 from ..escape import for_terminal
+
+T = TypeVar("T")
+
+
+_MANY = 20
+"""From this number of things on, a progress bar is shown."""
 
 
 class RefusedError(Exception):
@@ -33,6 +41,27 @@ def width() -> int | None:
     return None
 
 
+def can_print(text: str) -> bool:
+    """Return whether standard output can show some characters."""
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def tracked(things: Iterable[T], count: int, doing: str) -> Iterable[T]:
+    """Return an iterator that draws a progress bar for many things, on a terminal with `rich`."""
+    if count < _MANY or not sys.stderr.isatty():
+        return things
+    try:
+        from rich.console import Console  # noqa: PLC0415  # an optional extra
+        from rich.progress import track  # noqa: PLC0415
+    except ModuleNotFoundError:
+        return things
+    return track(things, doing, total=count, console=Console(stderr=True), transient=True)
+
+
 _COLOURS = {
     "weight": "36",
     "bias": "35",
@@ -41,6 +70,8 @@ _COLOURS = {
     "state": "34",
     "constant": "2",
     "float": "31",
+    "bad": "31",
+    "poor": "33",
 }
 """The codes of colours that can be read on a light and on a dark background."""
 

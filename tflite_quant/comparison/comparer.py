@@ -1,0 +1,244 @@
+"""Compares a quantized model with what it was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from os import PathLike, fspath
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from ..errors import CorruptModelError, TFLiteError, UnsupportedError, brief
+from ..format.budget import CHARACTER_COST, Budget
+from ..format.source import Source
+from ..model.model import Model, open
+from ..model.tensor import Tensor
+from .activations import Recorded, compare_activations
+from .constants import Constant, constants_of, values_of
+from .matching import Matches, Pair, match
+from .references import Original, is_npz, of_a_constant, of_arrays, open_npz
+from .results import NO_QUANTIZED, NO_REFERENCE, Comparison, TensorComparison, Unmatched
+from .summing import Measured, measure, pooled
+
+_PER_BYTE = 64
+"""Bytes that a comparison may cost for each byte of a file: int2 has 4 values in a byte."""
+_VALUE_COST, _GROUP_COST, _TENSOR_COST = 4, 128, 16_384
+"""What a value costs, a channel or block, and a tensor: time, too."""
+
+Reference = Model | Source | Mapping[str, ArrayLike]
+"""What a model can be compared with."""
+Progress = Callable[[Sequence[Any]], Iterable[Any]]
+"""Wraps a sequence and shows how far it is, as `tqdm.tqdm` and `rich.progress.track` do."""
+
+
+def compare(
+    reference: Reference,
+    quantized: Model | Source,
+    *,
+    activations: tuple[Recorded, Recorded] | None = None,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Compare the real values of a quantized model with those that it was quantized from.
+
+    Parameters
+    ----------
+    reference : Model, what `open` takes, a mapping of str to array_like, or a path to a .npz file
+        The original: a float model, one that is quantized otherwise, or weights by name, as out of
+        Keras or PyTorch. Arrays whose axes converters put in another order are tried in those
+        orders; of several that fit, the nearest is taken.
+    quantized : Model, or what `open` takes
+    activations : (recorded, recorded), optional
+        What the two models computed from the same input: for each, a mapping of names or indices
+        of tensors of the first subgraph to arrays, or the path of a .npz file with such names.
+        Integers stand for what the tensor's quantization says, floats for themselves.
+    progress : callable, optional
+        Wraps the sequence of pairs, such as `tqdm.tqdm` or `rich.progress.track`.
+
+    Returns
+    -------
+    Comparison
+        Nothing is left out in silence: what could not be compared is in `unmatched`.
+
+    Raises
+    ------
+    TFLiteError, OSError
+        A file cannot be opened, or its tensors share values so much that comparing all would take
+        more than the file's budget.
+    TypeError, ValueError
+        The arguments are of the wrong kind, or a model is closed.
+
+    Examples
+    --------
+    >>> import tflite_quant as tq
+    >>> comparison = tq.compare(
+    ...     "fixtures/residual_float32.tflite", "fixtures/residual_int8.tflite"
+    ... )
+    >>> comparison.matched, round(comparison.weights.sqnr, 1)
+    ('16 of 16 constants matched', 44.8)
+    >>> worst = comparison.worst(1)[0]
+    >>> worst.operator, round(worst.sqnr, 1), worst.channels.worst
+    ('CONV_2D', 42.8, 17)
+    """
+    with ExitStack() as stack:
+        model = quantized if isinstance(quantized, Model) else stack.enter_context(open(quantized))
+        original, originals, refused = _originals(reference, stack)
+        found = constants_of(model)
+        matches = match(found.real, originals)
+        purses = {id(each): _Purse(each) for each in (model, original) if each is not None}
+        pairs = matches.pairs if progress is None else progress(matches.pairs)
+        purse, of_original = purses[id(model)], purses.get(id(original))
+        results = [(pair, _compared(pair, purse, of_original)) for pair in pairs]
+        done = [(pair, result) for pair, result in results if isinstance(result, Measured)]
+        failed = [(pair, result) for pair, result in results if isinstance(result, str)]
+        recorded, not_recorded = compare_activations(original, model, activations, stack)
+        unmatched = (
+            *[Unmatched("quantized", *_facts(pair.constant), why) for pair, why in failed],
+            *_left_over(matches),
+            *[Unmatched("reference", name, (), "", why) for name, why in refused],
+            *not_recorded,
+        )
+        return Comparison(
+            _name(reference) if original is None else original.name,
+            model.name,
+            tuple([_tensor(pair, result) for pair, result in done]),
+            tuple(recorded),
+            unmatched,
+            found.others,
+            pooled([result for pair, result in done if pair.constant.role == "weight"]),
+        )
+
+
+def _name(reference: Reference) -> str | None:
+    return fspath(reference) if isinstance(reference, str | PathLike) else None
+
+
+def _originals(
+    reference: Reference, stack: ExitStack
+) -> tuple[Model | None, list[Original], list[tuple[str, str]]]:
+    """Return the model that is compared with, if it is one; all arrays; and those refused."""
+    if isinstance(reference, Mapping):
+        return None, *of_arrays(reference)
+    if is_npz(reference):
+        assert isinstance(reference, str | PathLike)
+        return None, *of_arrays(open_npz(reference, stack))
+    if not isinstance(reference, Model):
+        reference = stack.enter_context(open(reference))
+    return reference, [of_a_constant(each) for each in constants_of(reference).real], []
+
+
+class _Purse:
+    """What comparing may cost of one model: many of its tensors may share the same values."""
+
+    def __init__(self, model: Model) -> None:
+        self._budget = Budget(model.structure.file.size, _PER_BYTE)
+        self._known: dict[str, int] = {}
+
+    def cost(self, constant: Constant) -> int:
+        """Return what it costs to read and compare a constant.
+
+        Raises
+        ------
+        TFLiteError
+            The constant cannot be read, or costs more than the whole budget.
+        """
+        tensor, stored = constant.tensor, constant.stored
+        if stored.is_constant and not stored.is_sparse:
+            # Values that the file does not have are refused here, whatever the shape says.
+            stored.stored  # noqa: B018
+        self._know_file_of(stored)
+        axis, scales = constant.channel_axis, stored.quantization.scales
+        groups = max(
+            1 if axis is None else tensor.shape[axis], 0 if scales is None else scales.size
+        )
+        count = max(tensor.size, stored.size, 0)
+        cost = _TENSOR_COST + _GROUP_COST * groups + _VALUE_COST * count
+        if cost > self._budget.limit:
+            raise UnsupportedError(f"{count:_} values are too many for a file of this size")
+        return cost + CHARACTER_COST * sum(map(len, constant.names))
+
+    def _know_file_of(self, stored: Tensor) -> None:
+        """Let the bytes of a file beside the model count like those of the model."""
+        external = stored.external_buffer
+        if external is not None:
+            more = external.offset + external.length - self._known.get(external.file, 0)
+            if more > 0:
+                self._known[external.file] = external.offset + external.length
+                self._budget.limit += _PER_BYTE * more
+
+    def spend(self, cost: int) -> None:
+        """Charge what is about to be read.
+
+        Raises
+        ------
+        CorruptModelError
+            All that was charged exceeds the limit.
+        """
+        self._budget.spend(cost, "comparing tensors that share values")
+
+
+def _compared(pair: Pair, purse: _Purse, of_original: _Purse | None) -> Measured | str:
+    """Return the error of a pair, or why there is none."""
+    other = pair.original.constant
+    try:
+        cost = purse.cost(pair.constant)
+        cost_of_other = 0 if other is None or of_original is None else of_original.cost(other)
+    except TFLiteError as error:
+        return str(error)
+    purse.spend(cost)
+    if of_original is not None:
+        of_original.spend(cost_of_other)
+    try:
+        return _measured(pair)
+    except TFLiteError as error:
+        return str(error)
+
+
+def _measured(pair: Pair) -> Measured:
+    """Return the error of a pair; of several layouts that fit, that with the smallest."""
+    constant, original = pair.constant, pair.original
+    values, array = values_of(constant), original.read()
+    if array.shape != original.shape:
+        shapes = f"{brief(array.shape)}, expected {brief(original.shape)}"
+        raise CorruptModelError(f"the reference {original.name!r} has values of shape {shapes}")
+    tried = [
+        measure(values, layout.apply(array), constant.channel_axis, constant.role == "weight")
+        for layout in pair.layouts
+    ]
+    best = max(range(len(tried)), key=lambda index: tried[index].measures.sqnr)
+    return tried[best]._replace(layout=pair.layouts[best].text)
+
+
+def _facts(constant: Constant) -> tuple[str, tuple[int, ...], str]:
+    return constant.name, constant.shape, constant.stored.type.name
+
+
+def _left_over(matches: Matches) -> Iterator[Unmatched]:
+    for constant in matches.constants:
+        yield Unmatched("quantized", *_facts(constant), NO_REFERENCE)
+    for original in matches.originals:
+        facts = (original.name, original.shape, original.type)
+        yield Unmatched("reference", *facts, NO_QUANTIZED)
+
+
+def _tensor(pair: Pair, result: Measured) -> TensorComparison:
+    constant, tensor, operator = pair.constant, pair.constant.tensor, pair.constant.operator
+    return TensorComparison(
+        name=constant.name,
+        index=tensor.index,
+        subgraph_index=tensor.subgraph_index,
+        role=constant.role,
+        operator="" if operator is None else operator.name,
+        operator_index=None if operator is None else operator.index,
+        type=constant.stored.type.name,
+        scheme=constant.stored.quantization.scheme,
+        shape=constant.shape,
+        reference_name=pair.original.name,
+        reference_type=pair.original.type,
+        matched_by=pair.rule,
+        layout=result.layout,
+        measures=result.measures,
+        channels=result.channels,
+        not_finite=result.not_finite,
+        note=result.note(pair.rule.endswith("name")),
+    )
