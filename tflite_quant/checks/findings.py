@@ -190,14 +190,15 @@ _KINDS = (
         "TQ102", "unusable scale", _ERROR,
         "A scale is negative, infinite, not a number, zero or denormal.",
         "Only a warning if a constant has a scale of zero (all its real values are then zero), or "
-        "if the scale is denormal.",
+        "if the scale is denormal. A scale of zero of a block is an error: LiteRT refuses it.",
         "The tensor's real values cannot be computed from such a scale.",
     ),
     Kind(
         "TQ103", "count of parameters", _ERROR,
         "The numbers of scales and zero points do not match each other or the axis.",
         "There must be as many zero points as scales: either one, or one for each slice of the "
-        "tensor along its axis.",
+        "tensor along its axis. "
+        "Of blocks there is one scale for each; a note if only the shape of the scales is wrong.",
         "Some slices have no parameters; LiteRT refuses the model, and other runtimes read past "
         "the end of the list.",
     ),
@@ -219,7 +220,8 @@ _KINDS = (
     Kind(
         "TQ106", "unreadable parameters", _ERROR,
         "The tensor with the scales or zero points of a blockwise quantization cannot be read.",
-        "It is not constant, does not hold numbers, or lacks the bytes.",
+        "It is not constant, does not hold numbers, or lacks the bytes. A warning if the scales of "
+        "blocks are not FLOAT16, which is what LiteRT takes them for.",
         "The real values cannot be computed.",
     ),
     Kind(
@@ -246,8 +248,8 @@ _KINDS = (
     Kind(
         "TQ204", "zero point", _ERROR,
         "A zero point is not the one that the operator prescribes.",
-        "It must be 0 for weights, biases and int16 activations, and a fixed number for some "
-        "outputs. An error if the kernel checks or assumes it, otherwise a warning.",
+        "It must be 0 for weights, biases, blocks and int16 activations, and a fixed number for "
+        "some outputs. An error if the kernel checks or assumes it, otherwise a warning.",
         "The kernel refuses the model, or computes as if the zero point were the prescribed one.",
     ),
     Kind(
