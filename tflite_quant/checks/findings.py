@@ -269,9 +269,12 @@ _KINDS = (
     Kind(
         "TQ207", "bias scale", _ERROR,
         "The scale of a bias is not the product of the scales of input and weights.",
-        "Differences due to float rounding are accepted. A warning, but an error if the weights of "
-        "a FULLY_CONNECTED have one scale and the difference is more than a fiftieth of the "
-        "output's scale, which the kernel refuses.",
+        "A warning if this moves the output by half a step or more: |q| · |product - scale| / "
+        "(scale of the output), for the values q of the bias. So biases of zeros may have any "
+        "scale; one that is computed is taken to be as large as the output's range. A note if "
+        "there is no scale. An error if the weights of a FULLY_CONNECTED have one scale and the "
+        "difference is more than a fiftieth of the output's scale, which its kernel refuses "
+        "whatever the values; it takes 0 for the scale of a bias that has none, or several.",
         "The kernel adds the bias as if the product were its scale.",
     ),
     Kind(
@@ -284,7 +287,8 @@ _KINDS = (
     Kind(
         "TQ209", "weights out of range", _WARNING,
         "Weights have a value outside the specified range, such as -128 in int8.",
-        "The range of symmetric int8 weights is [-127, 127].",
+        "The range of symmetric int8 weights is [-127, 127]; that of an SVDF's int16 weights is "
+        "[-512, 512], since its kernel sums their products in 32 bits.",
         "Fast kernels add two products in 16 bits, which overflow if both are -128 times -128.",
     ),
     Kind(
@@ -347,8 +351,9 @@ _KINDS = (
     Kind(
         "TQ502", "saturated values", _WARNING,
         "Many values are at the ends of their range: the scale is too small for them.",
-        "For a bias, one value at an end of its type is enough. For weights, it takes a tenth of "
-        "the values of a channel that has at least 64 values and 16 different ones.",
+        "For a bias, one value at an end of its type is enough, where the converter clips it: "
+        "-2147483647 and 2147483647. For weights, it takes a tenth of the values of a channel "
+        "that has at least 64 values and 16 different ones.",
         "The real values were larger than what is stored.",
     ),
     Kind(
@@ -360,8 +365,12 @@ _KINDS = (
     Kind(
         "TQ504", "accumulator overflow", _WARNING,
         "The sum of products and bias can exceed 32 bits.",
-        "This is computed for the worst input that the input's type allows.",
-        "For such inputs the sum wraps around.",
+        "Of int8 activations; of int16 activations if the bias is an int32, or if there is none "
+        "and the option `quantized_bias_type` does not rule it out. A warning if inputs that "
+        "nobody picked for it do this: values spread evenly over the range of their type, or over "
+        "its positive or negative part, within four standard deviations, whose products are at "
+        "most four times the output's range. A note if only others do.",
+        "For such inputs the sum wraps around: a large output becomes one at the other end.",
     ),
 )  # fmt: skip
 

@@ -16,17 +16,15 @@ from ..model.model import Model
 from ..model.operator import Operator
 from ..model.tensor import Tensor
 from ..summary.float_operators import CALLS, CONVERSIONS, place_of
+from .biases import Bias, Output, Sum, output_of, scale_findings, sum_findings, value_findings
 from .findings import Finding, Severity
 from .rules import RULES, Agreement, Domain, Each, Granularity, Operand, Product, Role, Rule
 from .tensors import Parameters, finding, listed, parameters_of
-from .weights import bias_findings, constant_of, weight_findings
+from .weights import constant_of, weight_findings
 
 _NOTE, _WARNING, _ERROR = Severity.NOTE, Severity.WARNING, Severity.ERROR
 
 _NOT_COMPUTING = CONVERSIONS | CALLS | {"CUSTOM"}
-
-_ROUNDING = 2.0**-21
-"""Relative error of a float32 product of two scales: a few units in the last place."""
 
 
 class _Use(NamedTuple):
@@ -171,6 +169,7 @@ def _checked(case: _Case) -> Iterator[Finding]:
             yield _wrong_type(case, use)
         elif use.operand.role is not Role.OTHER and use.parameters.is_plain:
             yield from _parameters(case, use)
+    yield from _sums(case)
     yield from _agreement(case)
     yield from _conditions(case)
 
@@ -213,11 +212,7 @@ def _parameters(case: _Case, use: _Use) -> Iterator[Finding]:
 
 def _unscaled(case: _Case, use: _Use) -> Iterator[Finding]:
     if use.operand.role is Role.BIAS:
-        effect = (
-            "The kernel assumes this scale; other programs cannot compute the bias' real values."
-        )
-        expected = "the product of the scales of input and weights"
-        yield case.find("TQ207", _WARNING, use, "no scale", expected, effect)
+        yield from _bias_scale(case, use)
     elif case.rescales and use.tensor.type in INTEGER_RANGES:
         found = f"{use.field} {use.position} of type {use.tensor.type.name} without a scale"
         yield case.find("TQ101", None, use, found, "a scale and a zero point")
@@ -321,44 +316,29 @@ def _cell_scale(case: _Case, use: _Use, scale: float) -> Iterator[Finding]:
 
 def _bias_scale(case: _Case, use: _Use) -> Iterator[Finding]:
     """Check that the scales of a bias are the product that they should be."""
-    product, scales = _product_of(case, use), use.parameters.scheme.scales.astype(np.float64)
-    if product is None or (product.size > 1 and scales.size > 1 and product.size != scales.size):
-        return
-    with np.errstate(invalid="ignore"):
-        wrong = ~(np.abs(scales - product) <= _ROUNDING * np.abs(product))
-    if not wrong.any():
-        return
-    at = int(wrong.argmax())
-    found, wanted = (float(each[min(at, each.size - 1)]) for each in (scales, product))
-    channel = f" of channel {at}" if wrong.size > 1 else ""
-    refused = product.size == 1 and _is_refused(case, use, abs(wanted - found))
-    yield case.find(
-        "TQ207",
-        _ERROR if refused else _WARNING,
-        use,
-        f"scale {_shown(found)}{channel}",
-        f"{_shown(wanted)}, the product of the scales of input and weights",
-        f"The kernel adds the bias as if the product were its scale: {wanted / found:.6g} times as "
-        "much as the file says."
-        if found
-        else None,
+    operand, product = use.operand, _product_of(case, use.operand)
+    is_compared = "scale" in operand.checks
+    is_of_gate = operand.normalized is not None
+    yield from scale_findings(
+        Bias(
+            case.operator,
+            use.tensor,
+            use.parameters,
+            product,
+            _output_of(case),
+            is_compared,
+            is_of_gate,
+        )
     )
 
 
-def _is_refused(case: _Case, use: _Use, gap: float) -> bool:
-    """Tell whether a kernel that checks the scale of its bias refuses it.
-
-    Source: google-ai-edge/LiteRT, tflite/kernels/kernel_util.cc, GetQuantizedConvolutionMultipler.
-    """
-    output = case.output
-    if "scale" not in use.operand.checks or output is None or not output.parameters.scale_count:
-        return False
-    return gap / (output.parameters.first or math.nan) > 0.02
+def _output_of(case: _Case) -> Output:
+    use = case.output
+    return Output(math.nan, 0) if use is None else output_of(use.tensor, use.parameters)
 
 
-def _product_of(case: _Case, use: _Use) -> NDArray[np.float64] | None:
+def _product_of(case: _Case, operand: Operand) -> NDArray[np.float64] | None:
     """Return the scales that a bias should have; None if a factor is not known."""
-    operand = use.operand
     product: Product | None = operand.product
     if operand.normalized is not None and case.input(operand.normalized.inputs[0]) is not None:
         product = operand.normalized
@@ -389,13 +369,52 @@ def _values(case: _Case, use: _Use) -> Iterator[Finding]:
         return
     if use.operand.role is Role.WEIGHT and _is_new(case, use.tensor, use.parameters.axis):
         yield from weight_findings(case.operator, use.operand, use.tensor, use.parameters)
-    if use.operand.role is Role.BIAS:
-        weights = next((u for u in case.uses if u.operand.role is Role.WEIGHT), None)
-        read = next((u for u in case.uses if u.operand.role is Role.ACTIVATION), None)
-        if weights and read and _is_new(case, use.tensor, place_of(weights.tensor)):
-            yield from bias_findings(
-                case.operator, use.tensor, weights.tensor, weights.operand.axis, read.tensor
-            )
+    if use.operand.role is Role.BIAS and _is_new(case, use.tensor, use.tensor.type):
+        yield from value_findings(case.operator, use.tensor)
+
+
+def _sums(case: _Case) -> Iterator[Finding]:
+    """Check the sums of products and bias, once for the same weights and bias."""
+    weights, read, bias = (
+        next((u for u in case.uses if u.operand.role is role), None)
+        for role in (Role.WEIGHT, Role.ACTIVATION, Role.BIAS)
+    )
+    axis = None if weights is None else weights.operand.axis
+    if weights is None or read is None or axis is None:
+        return
+    if not _is_summed_in_32_bits(case, read, bias):
+        return
+    place = None if bias is None else place_of(bias.tensor)
+    zeros, ends = read.parameters.scheme.zero_points, INTEGER_RANGES[read.tensor.type]
+    if zeros.size == 1 and _is_new(case, weights.tensor, (place, int(zeros[0]))):
+        low, high = (end - int(zeros[0]) for end in ends)
+        operands = () if isinstance(case.rule.inputs, Each) else case.rule.inputs
+        operand = next((one for one in operands if one and one.role is Role.BIAS), None)
+        product = None if operand is None else _product_of(case, operand)
+        tensor = None if bias is None else bias.tensor
+        sums = Sum(
+            case.operator, weights.tensor, axis, tensor, low, high, product,
+            _output_of(case),
+        )  # fmt: skip
+        yield from sum_findings(sums)
+
+
+def _is_summed_in_32_bits(case: _Case, read: _Use, bias: _Use | None) -> bool:
+    """Tell whether a kernel sums the products in an int32.
+
+    Those of int16 values it does if the bias is an int32. Without a bias an option says so;
+    LiteRT's default kernel of FULLY_CONNECTED does it unless the option forbids it
+    (google-ai-edge/LiteRT, tflite/kernels/conv.cc, fully_connected.cc; tensorflow/tflite-micro,
+    tensorflow/lite/micro/kernels/conv.cc, fully_connected.cc).
+    """
+    if bias is not None:
+        return bias.tensor.type is TensorType.INT32 and TensorType.INT32 in bias.operand.types
+    if read.tensor.type is TensorType.INT8:
+        return True
+    option = case.operator.options.get("quantized_bias_type")
+    if case.operator.code.name == "FULLY_CONNECTED":
+        return option != TensorType.INT64
+    return option == TensorType.INT32
 
 
 def _is_new(case: _Case, tensor: Tensor, view: object) -> bool:
