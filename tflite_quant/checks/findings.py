@@ -249,7 +249,8 @@ _KINDS = (
         "TQ204", "zero point", _ERROR,
         "A zero point is not the one that the operator prescribes.",
         "It must be 0 for weights, biases, blocks and int16 activations, and a fixed number for "
-        "some outputs. An error if the kernel checks or assumes it, otherwise a warning.",
+        "some outputs. An error if the kernel checks or assumes it, a note if all kernels read "
+        "the one in the file, otherwise a warning.",
         "The kernel refuses the model, or computes as if the zero point were the prescribed one.",
     ),
     Kind(
