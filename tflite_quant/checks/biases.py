@@ -240,6 +240,24 @@ class Sum(NamedTuple):
     output: Output
 
 
+def is_summed_in_32_bits(operator: Operator, read: TensorType, bias: TensorType | None) -> bool:
+    """Tell whether a kernel sums the products of an operator in an int32.
+
+    Those of int16 values it does if the bias is an int32. Without a bias an option says so;
+    LiteRT's default kernel of FULLY_CONNECTED does it unless the option forbids it
+    (google-ai-edge/LiteRT, tflite/kernels/conv.cc, fully_connected.cc; tensorflow/tflite-micro,
+    tensorflow/lite/micro/kernels/conv.cc, fully_connected.cc).
+    """
+    if bias is not None:
+        return bias is TensorType.INT32
+    if read is TensorType.INT8:
+        return True
+    option = operator.options.get("quantized_bias_type")
+    if operator.code.name == "FULLY_CONNECTED":
+        return option != TensorType.INT64
+    return option == TensorType.INT32
+
+
 def sum_findings(sums: Sum) -> Iterator[Finding]:
     """Find channels whose sum of bias and products can exceed an int32.
 

@@ -11,12 +11,22 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..format.budget import Budget
 from ..format.schema import INTEGER_RANGES, TensorType
 from ..model.model import Model
 from ..model.operator import Operator
 from ..model.tensor import Tensor
 from ..summary.float_operators import CALLS, CONVERSIONS, place_of
-from .biases import Bias, Output, Sum, output_of, scale_findings, sum_findings, value_findings
+from .biases import (
+    Bias,
+    Output,
+    Sum,
+    is_summed_in_32_bits,
+    output_of,
+    scale_findings,
+    sum_findings,
+    value_findings,
+)
 from .findings import Finding, Severity
 from .rules import RULES, Agreement, Domain, Each, Granularity, Operand, Product, Role, Rule
 from .tensors import Parameters, finding, listed, parameters_of
@@ -64,6 +74,7 @@ class _Case:
     uses: list[_Use]
     seen: set[object]
     """The constants that have been checked: many operators may share one."""
+    budget: Budget
 
     def find(
         self,
@@ -100,8 +111,9 @@ class _Case:
 def operator_findings(model: Model, parameters: Mapping[Tensor, Parameters]) -> Iterator[Finding]:
     """Find where the operators of a model differ from the specification."""
     seen: set[object] = set()
+    budget = model.structure.file.afresh().budget
     for operator in (operator for graph in model.subgraphs for operator in graph.operators):
-        case = _case_of(operator, parameters, seen)
+        case = _case_of(operator, parameters, seen, budget)
         if case is None:
             yield from _unspecified(operator, parameters)
         else:
@@ -109,7 +121,10 @@ def operator_findings(model: Model, parameters: Mapping[Tensor, Parameters]) -> 
 
 
 def _case_of(
-    operator: Operator, parameters: Mapping[Tensor, Parameters], seen: set[object]
+    operator: Operator,
+    parameters: Mapping[Tensor, Parameters],
+    seen: set[object],
+    budget: Budget,
 ) -> _Case | None:
     """Return an operator with the rule for the type of its first activation.
 
@@ -125,7 +140,7 @@ def _case_of(
             # For a QUANTIZE from float, the output decides.
             leading = leading[1:]
         if leading and leading[0].tensor.type is leading[0].operand.types[0]:
-            return _Case(operator, rule, domain, uses, seen)
+            return _Case(operator, rule, domain, uses, seen, budget)
     return None
 
 
@@ -333,6 +348,9 @@ def _cell_scale(case: _Case, use: _Use, scale: float) -> Iterator[Finding]:
 
 def _bias_scale(case: _Case, use: _Use) -> Iterator[Finding]:
     """Check that the scales of a bias are the product that they should be."""
+    # Operators may share scales and biases, and each comparison makes arrays of them.
+    scales = max(one.parameters.scale_count for one in case.uses)
+    case.budget.spend(8 * (2 * scales + (use.tensor.nbytes or 0)), "the biases of operators")
     operand, product = use.operand, _product_of(case, use.operand)
     is_compared = "scale" in operand.checks
     is_of_gate = operand.normalized is not None
@@ -399,11 +417,15 @@ def _sums(case: _Case) -> Iterator[Finding]:
     axis = None if weights is None else weights.operand.axis
     if weights is None or read is None or axis is None:
         return
-    if not _is_summed_in_32_bits(case, read, bias):
+    if bias is not None and bias.tensor.type not in bias.operand.types:
+        return
+    if not is_summed_in_32_bits(case.operator, read.tensor.type, bias and bias.tensor.type):
         return
     place = None if bias is None else place_of(bias.tensor)
     zeros, ends = read.parameters.scheme.zero_points, INTEGER_RANGES[read.tensor.type]
     if zeros.size == 1 and _is_new(case, weights.tensor, (place, int(zeros[0]))):
+        cost = 16 if weights.tensor.is_sparse else 4
+        case.budget.spend(cost * (weights.tensor.nbytes or 0), "the sums of operators")
         low, high = (end - int(zeros[0]) for end in ends)
         operands = () if isinstance(case.rule.inputs, Each) else case.rule.inputs
         operand = next((one for one in operands if one and one.role is Role.BIAS), None)
@@ -414,24 +436,6 @@ def _sums(case: _Case) -> Iterator[Finding]:
             _output_of(case),
         )  # fmt: skip
         yield from sum_findings(sums)
-
-
-def _is_summed_in_32_bits(case: _Case, read: _Use, bias: _Use | None) -> bool:
-    """Tell whether a kernel sums the products in an int32.
-
-    Those of int16 values it does if the bias is an int32. Without a bias an option says so;
-    LiteRT's default kernel of FULLY_CONNECTED does it unless the option forbids it
-    (google-ai-edge/LiteRT, tflite/kernels/conv.cc, fully_connected.cc; tensorflow/tflite-micro,
-    tensorflow/lite/micro/kernels/conv.cc, fully_connected.cc).
-    """
-    if bias is not None:
-        return bias.tensor.type is TensorType.INT32 and TensorType.INT32 in bias.operand.types
-    if read.tensor.type is TensorType.INT8:
-        return True
-    option = case.operator.options.get("quantized_bias_type")
-    if case.operator.code.name == "FULLY_CONNECTED":
-        return option != TensorType.INT64
-    return option == TensorType.INT32
 
 
 def _is_new(case: _Case, tensor: Tensor, view: object) -> bool:
