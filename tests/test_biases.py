@@ -18,7 +18,7 @@ import tflite
 from numpy.typing import NDArray
 
 import tflite_quant as tq
-from tests import faults, oracle, tflm
+from tests import build, faults, oracle, tflm
 from tests.build import TensorSpec, constant
 
 TYPES = tflite.TensorType
@@ -354,3 +354,107 @@ def test_sums_of_int8_without_a_bias() -> None:
         fields = faults.options("FullyConnectedOptions")
         findings = overflows(faults.operator("FULLY_CONNECTED", [x, w], [y], 5, **fields))
         assert [str(one.severity) for one in findings] == severities
+
+
+def lstm(random: np.random.Generator, gate: int, factor: float, is_repaired: bool) -> bytes:
+    """Build an LSTM whose gates are not saturated, and one gate's bias has a wrong scale."""
+    steps, inputs, units = 24, 16, 8
+    x = TensorSpec("x", (1, steps, inputs), scale=1 / 64, zero_point=0)
+    y = TensorSpec("y", (1, steps, units), scale=1 / 128, zero_point=0)
+
+    def weights(columns: int) -> TensorSpec:
+        values = random.integers(-60, 61, (units, columns)).astype(np.int8)
+        return constant(values, 1 / 127, 0)
+
+    kernels = [weights(inputs) for _ in range(4)] + [weights(units) for _ in range(4)]
+    scale = float(np.float32(1 / 64)) * float(np.float32(1 / 127))
+    biases = []
+    for index in range(4):
+        values, scales = np.rint(random.normal(0, 0.8, units) / scale), scale
+        if index == gate:
+            values, scales = (
+                (np.rint(values * factor), scale) if is_repaired else (values, scale * factor)
+            )
+        biases.append(constant(values.astype(np.int32), scales, 0, name=f"bias {index}"))
+    states = [
+        TensorSpec("output", (1, units), scale=1 / 128, zero_point=0, is_variable=True),
+        TensorSpec("cell", (1, units), TYPES.INT16, None, 2.0**-11, 0, is_variable=True),
+    ]
+    inside = [TensorSpec("i", (1,), TYPES.INT16, None, 0.001, 0) for _ in range(4)]
+    inside.append(TensorSpec("hidden", (1,), scale=1 / 128, zero_point=0))
+    tensors = [x, *kernels, *biases, *states, *inside, y]
+    indices = [*range(9), -1, -1, -1, *range(9, 13), -1, -1, 13, 14, -1, -1, -1, -1]
+    one = build.OperatorSpec(
+        tflite.BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM, indices, [20], version=2,
+        intermediates=list(range(15, 20)),
+        fields=faults.options("UnidirectionalSequenceLSTMOptions", fused_activation_function=4),
+    )  # fmt: skip
+    return build.model(build.SubgraphSpec(tensors, [0], [20], [one], "main"))
+
+
+def test_the_effect_of_a_scale_of_a_gate() -> None:
+    """It is an estimate: below half a step nearly no output changes, far above it most do."""
+    warned = set[bool]()
+    for number in range(24):
+        factor = 1 + 10 ** np.random.default_rng(number).uniform(-4, -0.5)
+        wrong, repaired = (
+            lstm(np.random.default_rng(number), number % 4, factor, is_repaired)
+            for is_repaired in (False, True)
+        )
+        findings = [one.effect for one in tq.check(wrong) if one.id == "TQ207"]
+        results = []
+        for model in (wrong, repaired):
+            runner = oracle.interpreter(model)
+            with oracle.quiet():
+                runner.allocate_tensors()
+                for seed in range(10):
+                    values = np.random.default_rng(seed).integers(-100, 100, (1, 24, 16))
+                    runner.set_tensor(0, values.astype(np.int8))
+                    runner.invoke()
+                    results.append(runner.get_tensor(20).astype(np.int64))
+        moved = np.abs(np.array(results[:10]) - np.array(results[10:]))
+        warned.add(bool(findings))
+        if not findings:
+            assert moved.max() <= 1
+            assert np.count_nonzero(moved) < 0.05 * moved.size
+            continue
+        match = re.search(r"what enters the gate is off by ([\d.]+) steps? of the", findings[0])
+        assert match
+        assert 1 <= moved.max() <= 4 * float(match[1]) + 2
+        if float(match[1]) > 20:
+            assert np.count_nonzero(moved) > 0.2 * moved.size
+    assert warned == {False, True}
+
+
+def test_a_bias_that_is_computed() -> None:
+    """It is taken to be as large as the output's range: 255 steps."""
+    for factor, text in ((1 + 0.4 / 255, None), (1 + 5 / 255, "up to 5 steps if the bias is as")):
+        one = layer("CONV_2D", TYPES.INT8, False)
+        bias = TensorSpec("b", (CHANNELS,), TYPES.INT32, None, one.product * factor, 0)
+        model = faults.operator(one.name, one.specs(bias), [one.output], 5, **one.fields)
+        findings = [found.effect for found in tq.check(model) if found.id == "TQ207"]
+        assert len(findings) == (text is not None)
+        assert text is None or text in findings[0]
+
+
+def test_the_effect_of_a_scale_in_an_svdf() -> None:
+    """It adds its bias to the sums that its output's scale is for."""
+    for data, is_found in (([1, 2], False), ([1, -80], True)):
+        values = np.array(data, np.int32)
+        wrong = faults.svdf(1, 4, data=values, scale=2 * 0.125 * 0.5)
+        repaired = faults.svdf(1, 4, data=2 * values)
+        findings = [one.effect for one in tq.check(wrong) if one.id == "TQ207"]
+        assert [one.split(": ")[1] for one in findings] == (
+            ["the output is off by 5 steps in channel 1."] if is_found else []
+        )
+        moved = np.abs(ran_svdf(wrong) - ran_svdf(repaired))
+        assert moved.max() == (5 if is_found else 0)
+
+
+def ran_svdf(model: bytes) -> NDArray[np.int64]:
+    runner = oracle.interpreter(model)
+    with oracle.quiet():
+        runner.allocate_tensors()
+        runner.set_tensor(0, np.full((1, 4), 4, np.int8))
+        runner.invoke()
+    return np.asarray(runner.get_tensor(5), np.int64)
