@@ -260,7 +260,7 @@ FAULTS: Mapping[str, Fault] = {
         "error", 2, convolution(),
     ),
     "TQ209": Fault(
-        dense(w=replace(W, data=np.array([[1, -128, 3, 4], [127, 6, 7, 8]], np.int8))),
+        dense(w=replace(W, data=np.array([[1, -128, -128, 4], [127, 6, 7, 8]], np.int8))),
         "warning", 1, GOOD,
     ),
     "TQ210": Fault(

@@ -552,9 +552,23 @@ class TestValues:
         text = "values from -128 to 127, 2 of them out of range"
         (one,) = found(model, "TQ209")
         assert (one.found, one.expected) == (text, "-127 to 127")
+        assert str(one.severity) == "note"
+        model = self.weights([-128, -128, 3, 4], [127, 127, 7, 8])
+        (one,) = found(model, "TQ209")
+        assert str(one.severity) == "warning"
         assert self.texts(faults.svdf(1, time=512), "TQ209") == []
         text = "values from 513 to 513, 6 of them out of range"
-        assert self.texts(faults.svdf(1, time=513), "TQ209") == [text]
+        (one,) = found(faults.svdf(1, time=513), "TQ209")
+        assert (one.found, str(one.severity)) == (text, "warning")
+        assert "32 bits" in one.effect
+
+    def test_weights_out_of_range_of_wide_activations(self) -> None:
+        """Their products are never added in 16 bits."""
+        x, y = (replace(one, type=faults.TYPES.INT16, zero_point=0) for one in (faults.X, faults.Y))
+        w = replace(faults.W, data=np.array([[-128, -128, 3, 4], [127, 6, 7, 8]], np.int8))
+        b = replace(faults.B, type=faults.TYPES.INT64, data=np.array([1, 2], np.int64))
+        (one,) = found(faults.dense(x=x, w=w, b=b, y=y), "TQ209")
+        assert str(one.severity) == "note"
 
     def test_zeros(self) -> None:
         assert self.texts(self.weights([127] * 4, [0] * 4), "TQ501") == ["only zeros in channel 1"]

@@ -289,7 +289,8 @@ _KINDS = (
         "TQ209", "weights out of range", _WARNING,
         "Weights have a value outside the specified range, such as -128 in int8.",
         "The range of symmetric int8 weights is [-127, 127]; that of an SVDF's int16 weights is "
-        "[-512, 512], since its kernel sums their products in 32 bits.",
+        "[-512, 512], since its kernel sums their products in 32 bits. A note if activations are "
+        "int16, or if no channel has two weights of -128.",
         "Fast kernels add two products in 16 bits, which overflow if both are -128 times -128.",
     ),
     Kind(

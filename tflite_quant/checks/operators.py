@@ -403,7 +403,8 @@ def _values(case: _Case, use: _Use) -> Iterator[Finding]:
     if constant_of(use.tensor) is None:
         return
     if use.operand.role is Role.WEIGHT and _is_new(case, use.tensor, use.parameters.axis):
-        yield from weight_findings(case.operator, use.operand, use.tensor, use.parameters)
+        is_wide = case.domain is Domain.INT16X8
+        yield from weight_findings(case.operator, use.operand, use.tensor, use.parameters, is_wide)
     if use.operand.role is Role.BIAS and _is_new(case, use.tensor, use.tensor.type):
         yield from value_findings(case.operator, use.tensor)
 

@@ -14,7 +14,7 @@ from ..format.budget import MAX_RANK
 from ..format.schema import TensorType
 from ..model.operator import Operator
 from ..model.tensor import Tensor
-from .findings import Finding
+from .findings import Finding, Severity
 from .rules import Operand
 from .tensors import Parameters, finding, listed
 
@@ -23,14 +23,15 @@ _CROWD = 64
 _DIFFERENT = 16
 """and the fewest different ones. Weights that are all alike, as of a mean, are all the largest."""
 
-_WIDE = "The sums of products of such weights can exceed 32 bits."
+_SUMS = "The sums of products of such weights can exceed 32 bits."
+_HARMLESS = "Kernels that add two products in 16 bits are not affected by these weights."
 
 _DENSE_PER_BYTE = 64
 """Values that a sparse tensor may have for each of its stored bytes."""
 
 
 def weight_findings(
-    operator: Operator, operand: Operand, tensor: Tensor, parameters: Parameters
+    operator: Operator, operand: Operand, tensor: Tensor, parameters: Parameters, is_wide: bool
 ) -> Iterator[Finding]:
     """Find problems in the values of weights.
 
@@ -43,6 +44,8 @@ def weight_findings(
         The weights, constant.
     parameters : Parameters
         Those of the weights.
+    is_wide : bool
+        Whether they are multiplied by int16 values.
     """
     data = integers_of(tensor)
     if data is None or not data.size or operand.range is None:
@@ -58,8 +61,8 @@ def weight_findings(
         low, high = int(lowest.min()), int(highest.max())
         count = np.count_nonzero((data < bottom) | (data > top))
         found = f"values from {low} to {high}, {count} of them out of range"
-        effect = None if tensor.type is TensorType.INT8 else _WIDE
-        yield finding("TQ209", None, tensor, found, f"{bottom} to {top}", effect, operator)
+        severity, effect = _of_outside(operand, tensor, data, is_wide)
+        yield finding("TQ209", severity, tensor, found, f"{bottom} to {top}", effect, operator)
     if channels is None:
         return
     if 2 * peaks.min() < top:
@@ -74,6 +77,23 @@ def weight_findings(
     if channels.shape[1] >= _CROWD and (crowded := _crowded(channels, top)).any():
         found = which(crowded, f"at least a tenth of the values at -{top} or {top}")
         yield finding("TQ502", None, tensor, found, "few values there", None, operator)
+
+
+def _of_outside(
+    operand: Operand, tensor: Tensor, data: NDArray[Any], is_wide: bool
+) -> tuple[Severity | None, str | None]:
+    """Return what weights out of range do: the severity and the effect.
+
+    Fast kernels add two products of int8 values in an int16, which is too small for twice
+    -128 · -128 only (google-ai-edge/LiteRT,
+    tflite/kernels/internal/optimized/neon_tensor_utils.cc): a channel needs two such weights.
+    """
+    if tensor.type is not TensorType.INT8:
+        return None, _SUMS
+    channels = channels_of(data, operand.axis or 0)
+    if is_wide or (channels is not None and (channels == -128).sum(axis=1).max() < 2):
+        return Severity.NOTE, _HARMLESS
+    return None, None
 
 
 def _crowded(channels: NDArray[Any], top: int) -> NDArray[np.bool_]:
