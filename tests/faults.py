@@ -140,12 +140,12 @@ def _shared(scale: float) -> bytes:
     return build.model(SubgraphSpec([one, other, total], [], [2], [add]), buffers=[b"abcd"])
 
 
-def svdf(activation: int, time: int = 400) -> bytes:
-    """Build an SVDF of two units, whose time weights have one value."""
+def svdf(activation: int, time: int = 400, **changes: Any) -> bytes:
+    """Build an SVDF of two units, whose time weights have one value; changes are of its bias."""
     x = TensorSpec("x", (1, 4), scale=0.5, zero_point=3)
     feature = constant(np.full((2, 4), 100, np.int8), 0.25, 0, name="feature")
     weights = constant(np.full((2, 3), time, np.int16), 0.125, 0, name="time")
-    b = constant(np.array([1, 2], np.int32), 0.125 * 0.5, 0, name="b")
+    b = replace(constant(np.array([1, 2], np.int32), 0.125 * 0.5, 0, name="b"), **changes)
     state = TensorSpec("state", (1, 6), TYPES.INT16, scale=0.5, zero_point=0, is_variable=True)
     fields = options("SVDFOptions", rank=1, fused_activation_function=activation)
     indices = [0, 1, 2, 3, 4]
@@ -260,7 +260,7 @@ FAULTS: Mapping[str, Fault] = {
         "error", 2, convolution(),
     ),
     "TQ209": Fault(
-        dense(w=replace(W, data=np.array([[1, -128, 3, 4], [127, 6, 7, 8]], np.int8))),
+        dense(w=replace(W, data=np.array([[1, -128, -128, 4], [127, 6, 7, 8]], np.int8))),
         "warning", 1, GOOD,
     ),
     "TQ210": Fault(

@@ -190,14 +190,15 @@ _KINDS = (
         "TQ102", "unusable scale", _ERROR,
         "A scale is negative, infinite, not a number, zero or denormal.",
         "Only a warning if a constant has a scale of zero (all its real values are then zero), or "
-        "if the scale is denormal.",
+        "if the scale is denormal. A scale of zero of a block is an error: LiteRT refuses it.",
         "The tensor's real values cannot be computed from such a scale.",
     ),
     Kind(
         "TQ103", "count of parameters", _ERROR,
         "The numbers of scales and zero points do not match each other or the axis.",
         "There must be as many zero points as scales: either one, or one for each slice of the "
-        "tensor along its axis.",
+        "tensor along its axis. "
+        "Of blocks there is one scale for each; a note if only the shape of the scales is wrong.",
         "Some slices have no parameters; LiteRT refuses the model, and other runtimes read past "
         "the end of the list.",
     ),
@@ -219,7 +220,8 @@ _KINDS = (
     Kind(
         "TQ106", "unreadable parameters", _ERROR,
         "The tensor with the scales or zero points of a blockwise quantization cannot be read.",
-        "It is not constant, does not hold numbers, or lacks the bytes.",
+        "It is not constant, does not hold numbers, or lacks the bytes. A warning if the scales of "
+        "blocks are not FLOAT16, which is what LiteRT takes them for.",
         "The real values cannot be computed.",
     ),
     Kind(
@@ -246,8 +248,9 @@ _KINDS = (
     Kind(
         "TQ204", "zero point", _ERROR,
         "A zero point is not the one that the operator prescribes.",
-        "It must be 0 for weights, biases and int16 activations, and a fixed number for some "
-        "outputs. An error if the kernel checks or assumes it, otherwise a warning.",
+        "It must be 0 for weights, biases, blocks and int16 activations, and a fixed number for "
+        "some outputs. An error if the kernel checks or assumes it, a note if all kernels read "
+        "the one in the file, otherwise a warning.",
         "The kernel refuses the model, or computes as if the zero point were the prescribed one.",
     ),
     Kind(
@@ -267,9 +270,12 @@ _KINDS = (
     Kind(
         "TQ207", "bias scale", _ERROR,
         "The scale of a bias is not the product of the scales of input and weights.",
-        "Differences due to float rounding are accepted. A warning, but an error if the weights of "
-        "a FULLY_CONNECTED have one scale and the difference is more than a fiftieth of the "
-        "output's scale, which the kernel refuses.",
+        "A warning if this moves the output by half a step or more: |q| · |product - scale| / "
+        "(scale of the output), for the values q of the bias. So biases of zeros may have any "
+        "scale; one that is computed is taken to be as large as the output's range. A note if "
+        "there is no scale. An error if the weights of a FULLY_CONNECTED have one scale and the "
+        "difference is more than a fiftieth of the output's scale, which its kernel refuses "
+        "whatever the values; it takes 0 for the scale of a bias that has none, or several.",
         "The kernel adds the bias as if the product were its scale.",
     ),
     Kind(
@@ -282,7 +288,9 @@ _KINDS = (
     Kind(
         "TQ209", "weights out of range", _WARNING,
         "Weights have a value outside the specified range, such as -128 in int8.",
-        "The range of symmetric int8 weights is [-127, 127].",
+        "The range of symmetric int8 weights is [-127, 127]; that of an SVDF's int16 weights is "
+        "[-512, 512], since its kernel sums their products in 32 bits. A note if activations are "
+        "int16, or if no channel has two weights of -128.",
         "Fast kernels add two products in 16 bits, which overflow if both are -128 times -128.",
     ),
     Kind(
@@ -345,8 +353,9 @@ _KINDS = (
     Kind(
         "TQ502", "saturated values", _WARNING,
         "Many values are at the ends of their range: the scale is too small for them.",
-        "For a bias, one value at an end of its type is enough. For weights, it takes a tenth of "
-        "the values of a channel that has at least 64 values and 16 different ones.",
+        "For a bias, one value at an end of its type is enough, where the converter clips it: "
+        "-2147483647 and 2147483647. For weights, it takes a tenth of the values of a channel "
+        "that has at least 64 values and 16 different ones.",
         "The real values were larger than what is stored.",
     ),
     Kind(
@@ -358,8 +367,12 @@ _KINDS = (
     Kind(
         "TQ504", "accumulator overflow", _WARNING,
         "The sum of products and bias can exceed 32 bits.",
-        "This is computed for the worst input that the input's type allows.",
-        "For such inputs the sum wraps around.",
+        "Of int8 activations; of int16 activations if the bias is an int32, or if there is none "
+        "and the option `quantized_bias_type` does not rule it out. A warning if inputs that "
+        "nobody picked for it do this: values spread evenly over the range of their type, or over "
+        "its positive or negative part, within four standard deviations, whose products are at "
+        "most four times the output's range. A note if only others do.",
+        "For such inputs the sum wraps around: a large output becomes one at the other end.",
     ),
 )  # fmt: skip
 

@@ -11,22 +11,33 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..format.budget import Budget
 from ..format.schema import INTEGER_RANGES, TensorType
 from ..model.model import Model
 from ..model.operator import Operator
 from ..model.tensor import Tensor
 from ..summary.float_operators import CALLS, CONVERSIONS, place_of
+from .biases import (
+    Bias,
+    Output,
+    Sum,
+    is_summed_in_32_bits,
+    output_of,
+    scale_findings,
+    sum_findings,
+    value_findings,
+)
 from .findings import Finding, Severity
 from .rules import RULES, Agreement, Domain, Each, Granularity, Operand, Product, Role, Rule
 from .tensors import Parameters, finding, listed, parameters_of
-from .weights import bias_findings, constant_of, weight_findings
+from .weights import constant_of, weight_findings
 
 _NOTE, _WARNING, _ERROR = Severity.NOTE, Severity.WARNING, Severity.ERROR
 
-_NOT_COMPUTING = CONVERSIONS | CALLS | {"CUSTOM"}
+_IGNORED = "Kernels with the prescribed zero point built in ignore the one in the file."
+_HONOURED = "LiteRT and TensorFlow Lite Micro compute with this one; other runtimes may not."
 
-_ROUNDING = 2.0**-21
-"""Relative error of a float32 product of two scales: a few units in the last place."""
+_NOT_COMPUTING = CONVERSIONS | CALLS | {"CUSTOM"}
 
 
 class _Use(NamedTuple):
@@ -63,6 +74,7 @@ class _Case:
     uses: list[_Use]
     seen: set[object]
     """The constants that have been checked: many operators may share one."""
+    budget: Budget
 
     def find(
         self,
@@ -99,8 +111,9 @@ class _Case:
 def operator_findings(model: Model, parameters: Mapping[Tensor, Parameters]) -> Iterator[Finding]:
     """Find where the operators of a model differ from the specification."""
     seen: set[object] = set()
+    budget = model.structure.file.afresh().budget
     for operator in (operator for graph in model.subgraphs for operator in graph.operators):
-        case = _case_of(operator, parameters, seen)
+        case = _case_of(operator, parameters, seen, budget)
         if case is None:
             yield from _unspecified(operator, parameters)
         else:
@@ -108,7 +121,10 @@ def operator_findings(model: Model, parameters: Mapping[Tensor, Parameters]) -> 
 
 
 def _case_of(
-    operator: Operator, parameters: Mapping[Tensor, Parameters], seen: set[object]
+    operator: Operator,
+    parameters: Mapping[Tensor, Parameters],
+    seen: set[object],
+    budget: Budget,
 ) -> _Case | None:
     """Return an operator with the rule for the type of its first activation.
 
@@ -124,7 +140,7 @@ def _case_of(
             # For a QUANTIZE from float, the output decides.
             leading = leading[1:]
         if leading and leading[0].tensor.type is leading[0].operand.types[0]:
-            return _Case(operator, rule, domain, uses, seen)
+            return _Case(operator, rule, domain, uses, seen, budget)
     return None
 
 
@@ -171,6 +187,7 @@ def _checked(case: _Case) -> Iterator[Finding]:
             yield _wrong_type(case, use)
         elif use.operand.role is not Role.OTHER and use.parameters.is_plain:
             yield from _parameters(case, use)
+    yield from _sums(case)
     yield from _agreement(case)
     yield from _conditions(case)
 
@@ -213,11 +230,7 @@ def _parameters(case: _Case, use: _Use) -> Iterator[Finding]:
 
 def _unscaled(case: _Case, use: _Use) -> Iterator[Finding]:
     if use.operand.role is Role.BIAS:
-        effect = (
-            "The kernel assumes this scale; other programs cannot compute the bias' real values."
-        )
-        expected = "the product of the scales of input and weights"
-        yield case.find("TQ207", _WARNING, use, "no scale", expected, effect)
+        yield from _bias_scale(case, use)
     elif case.rescales and use.tensor.type in INTEGER_RANGES:
         found = f"{use.field} {use.position} of type {use.tensor.type.name} without a scale"
         yield case.find("TQ101", None, use, found, "a scale and a zero point")
@@ -258,17 +271,31 @@ def _zero_points(case: _Case, use: _Use) -> Iterator[Finding]:
         return
     low, high = operand.zero_point
     is_checked = "zero_point" in operand.checks or _is_int16_to_int16(case)
+    # That of a padding is compared with the output's, which need not be 0.
+    is_checked = is_checked and not operand.as_output
     if (low, high) == INTEGER_RANGES[use.tensor.type] and not is_checked:
         # The check of the tensor reports what is outside the range of its type.
         return
     outside = use.parameters.outside(low, high)
     if outside.size:
-        severity = _ERROR if is_checked or _takes_zero(case, use) else _WARNING
+        severity: Severity = _WARNING
+        effect: str | None = _IGNORED
+        if is_checked or _takes_zero(case, use):
+            severity, effect = _ERROR, None
+        elif _is_honoured(case, use):
+            severity, effect = _NOTE, _HONOURED
         expected = str(low) if low == high else f"{low} to {high}"
-        found = listed("zero point", outside)
-        ignored = "Kernels with the prescribed zero point built in ignore the one in the file."
-        effect = None if severity is _ERROR else ignored
-        yield case.find("TQ204", severity, use, found, expected, effect)
+        yield case.find("TQ204", severity, use, listed("zero point", outside), expected, effect)
+
+
+def _is_honoured(case: _Case, use: _Use) -> bool:
+    """Tell whether all runtimes compute with the zero point of an int16 activation.
+
+    The converter writes none but 0, but kernels that only move values, or convert them, read it.
+    TensorFlow Lite Micro pads with 0, and LiteRT's GELU takes its zero points for 0.
+    """
+    is_moved = case.domain is Domain.INT16X8 and use.operand.role is Role.ACTIVATION
+    return is_moved and use.operand.scale is None and case.operator.code.name not in ("GELU", "PAD")
 
 
 def _is_int16_to_int16(case: _Case) -> bool:
@@ -321,44 +348,32 @@ def _cell_scale(case: _Case, use: _Use, scale: float) -> Iterator[Finding]:
 
 def _bias_scale(case: _Case, use: _Use) -> Iterator[Finding]:
     """Check that the scales of a bias are the product that they should be."""
-    product, scales = _product_of(case, use), use.parameters.scheme.scales.astype(np.float64)
-    if product is None or (product.size > 1 and scales.size > 1 and product.size != scales.size):
-        return
-    with np.errstate(invalid="ignore"):
-        wrong = ~(np.abs(scales - product) <= _ROUNDING * np.abs(product))
-    if not wrong.any():
-        return
-    at = int(wrong.argmax())
-    found, wanted = (float(each[min(at, each.size - 1)]) for each in (scales, product))
-    channel = f" of channel {at}" if wrong.size > 1 else ""
-    refused = product.size == 1 and _is_refused(case, use, abs(wanted - found))
-    yield case.find(
-        "TQ207",
-        _ERROR if refused else _WARNING,
-        use,
-        f"scale {_shown(found)}{channel}",
-        f"{_shown(wanted)}, the product of the scales of input and weights",
-        f"The kernel adds the bias as if the product were its scale: {wanted / found:.6g} times as "
-        "much as the file says."
-        if found
-        else None,
+    # Operators may share scales and biases, and each comparison makes arrays of them.
+    scales = max(one.parameters.scale_count for one in case.uses)
+    case.budget.spend(8 * (2 * scales + (use.tensor.nbytes or 0)), "the biases of operators")
+    operand, product = use.operand, _product_of(case, use.operand)
+    is_compared = "scale" in operand.checks
+    is_of_gate = operand.normalized is not None
+    yield from scale_findings(
+        Bias(
+            case.operator,
+            use.tensor,
+            use.parameters,
+            product,
+            _output_of(case),
+            is_compared,
+            is_of_gate,
+        )
     )
 
 
-def _is_refused(case: _Case, use: _Use, gap: float) -> bool:
-    """Tell whether a kernel that checks the scale of its bias refuses it.
-
-    Source: google-ai-edge/LiteRT, tflite/kernels/kernel_util.cc, GetQuantizedConvolutionMultipler.
-    """
-    output = case.output
-    if "scale" not in use.operand.checks or output is None or not output.parameters.scale_count:
-        return False
-    return gap / (output.parameters.first or math.nan) > 0.02
+def _output_of(case: _Case) -> Output:
+    use = case.output
+    return Output(math.nan, 0) if use is None else output_of(use.tensor, use.parameters)
 
 
-def _product_of(case: _Case, use: _Use) -> NDArray[np.float64] | None:
+def _product_of(case: _Case, operand: Operand) -> NDArray[np.float64] | None:
     """Return the scales that a bias should have; None if a factor is not known."""
-    operand = use.operand
     product: Product | None = operand.product
     if operand.normalized is not None and case.input(operand.normalized.inputs[0]) is not None:
         product = operand.normalized
@@ -388,14 +403,40 @@ def _values(case: _Case, use: _Use) -> Iterator[Finding]:
     if constant_of(use.tensor) is None:
         return
     if use.operand.role is Role.WEIGHT and _is_new(case, use.tensor, use.parameters.axis):
-        yield from weight_findings(case.operator, use.operand, use.tensor, use.parameters)
-    if use.operand.role is Role.BIAS:
-        weights = next((u for u in case.uses if u.operand.role is Role.WEIGHT), None)
-        read = next((u for u in case.uses if u.operand.role is Role.ACTIVATION), None)
-        if weights and read and _is_new(case, use.tensor, place_of(weights.tensor)):
-            yield from bias_findings(
-                case.operator, use.tensor, weights.tensor, weights.operand.axis, read.tensor
-            )
+        is_wide = case.domain is Domain.INT16X8
+        yield from weight_findings(case.operator, use.operand, use.tensor, use.parameters, is_wide)
+    if use.operand.role is Role.BIAS and _is_new(case, use.tensor, use.tensor.type):
+        yield from value_findings(case.operator, use.tensor)
+
+
+def _sums(case: _Case) -> Iterator[Finding]:
+    """Check the sums of products and bias, once for the same weights and bias."""
+    weights, read, bias = (
+        next((u for u in case.uses if u.operand.role is role), None)
+        for role in (Role.WEIGHT, Role.ACTIVATION, Role.BIAS)
+    )
+    axis = None if weights is None else weights.operand.axis
+    if weights is None or read is None or axis is None:
+        return
+    if bias is not None and bias.tensor.type not in bias.operand.types:
+        return
+    if not is_summed_in_32_bits(case.operator, read.tensor.type, bias and bias.tensor.type):
+        return
+    place = None if bias is None else place_of(bias.tensor)
+    zeros, ends = read.parameters.scheme.zero_points, INTEGER_RANGES[read.tensor.type]
+    if zeros.size == 1 and _is_new(case, weights.tensor, (place, int(zeros[0]))):
+        cost = 16 if weights.tensor.is_sparse else 4
+        case.budget.spend(cost * (weights.tensor.nbytes or 0), "the sums of operators")
+        low, high = (end - int(zeros[0]) for end in ends)
+        operands = () if isinstance(case.rule.inputs, Each) else case.rule.inputs
+        operand = next((one for one in operands if one and one.role is Role.BIAS), None)
+        product = None if operand is None else _product_of(case, operand)
+        tensor = None if bias is None else bias.tensor
+        sums = Sum(
+            case.operator, weights.tensor, axis, tensor, low, high, product,
+            _output_of(case),
+        )  # fmt: skip
+        yield from sum_findings(sums)
 
 
 def _is_new(case: _Case, tensor: Tensor, view: object) -> bool:

@@ -10,7 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CorruptModelError, ExternalFileError, UnsupportedError, brief
+from ..errors import (
+    CorruptModelError,
+    ExternalFileError,
+    QuantizationError,
+    UnsupportedError,
+    brief,
+)
 from ..format.budget import MAX_ARRAY_RANK
 from ..format.schema import INTEGER_RANGES, TensorType
 from ..format.sparsity import DenseDimension
@@ -24,6 +30,17 @@ _SMALLEST = np.finfo(np.float32).tiny
 
 _AXIS_OF_BIAS = (
     "LiteRT refuses to open the model; kernels for microcontrollers ignore a bias' axis."
+)
+
+_ZERO_IN_BLOCKS = (
+    "LiteRT refuses the model unless its default delegate is off; all real values of a block with "
+    "scale zero are zero."
+)
+_READ_AS_FLOAT16 = "LiteRT reads the scales of blocks as FLOAT16, whatever their type."
+_UNREAD = "LiteRT's kernels take every zero point of blocks for 0."
+_IN_ORDER = (
+    "LiteRT reads the scales in the order of the blocks, whatever their shape; programs that go by "
+    "the shape cannot tell which scale is whose."
 )
 
 
@@ -125,18 +142,19 @@ def listed(word: str, values: NDArray[Any], limit: int = 4) -> str:
 def tensor_findings(parameters: Mapping[Tensor, Parameters]) -> Iterator[Finding]:
     """Find problems of single tensors, and of tensors that share a buffer."""
     seen: set[object] = set()
+    looked_at: _Faults = {}
     for tensor, its_parameters in parameters.items():
         if tensor.type in INTEGER_RANGES:
-            yield from _parameters(tensor, its_parameters)
+            yield from _parameters(tensor, its_parameters, looked_at)
         if tensor.is_constant:
             yield from _contents(tensor, seen)
     yield from _shared(parameters)
 
 
-def _parameters(tensor: Tensor, parameters: Parameters) -> Iterator[Finding]:
+def _parameters(tensor: Tensor, parameters: Parameters, looked_at: _Faults) -> Iterator[Finding]:
     scheme = tensor.quantization
     if isinstance(scheme, Blockwise | MultiAxis):
-        yield from _of_blocks(tensor, scheme)
+        yield from _of_blocks(tensor, scheme, looked_at)
     if not parameters.scale_count:
         return
     if not _SMALLEST <= parameters.lowest <= parameters.highest < math.inf:
@@ -150,15 +168,104 @@ def _parameters(tensor: Tensor, parameters: Parameters) -> Iterator[Finding]:
         yield finding("TQ105", None, tensor, listed("zero point", outside), expected)
 
 
-def _of_blocks(tensor: Tensor, quantization: Blockwise | MultiAxis) -> Iterator[Finding]:
-    pairs = (
-        ("scales", quantization.scales, quantization.scales_tensor),
-        ("zero points", quantization.zero_points, quantization.zero_points_tensor),
-    )
-    for word, values, index in pairs:
-        if values is None and (index >= 0 or word == "scales"):
-            found = f"no {word} in tensor {index}"
-            yield finding("TQ106", None, tensor, found, "a constant tensor of numbers")
+def _of_blocks(
+    tensor: Tensor, scheme: Blockwise | MultiAxis, looked_at: _Faults
+) -> Iterator[Finding]:
+    """Find problems of scales and zero points that are tensors of their own.
+
+    What kernels read of them: google-ai-edge/LiteRT, tflite/kernels/fully_connected.cc and
+    tflite/delegates/xnnpack/xnnpack_delegate.cc.
+    """
+    are_readable = True
+    for word, values, index, kinds, expected in (
+        ("scales", scheme.scales, scheme.scales_tensor, "f", "floats"),
+        ("zero points", scheme.zero_points, scheme.zero_points_tensor, "iu", "integers"),
+    ):
+        if values is None:
+            if index >= 0 or word == "scales":
+                are_readable = False
+                found = f"no {word} in tensor {index}"
+                yield finding("TQ106", None, tensor, found, "a constant tensor of numbers")
+            continue
+        if values.dtype.kind not in kinds:
+            are_readable = False
+            found = f"{word} of type {values.dtype.name} in tensor {index}"
+            yield finding("TQ106", None, tensor, found, expected)
+            continue
+        if kinds == "f" and isinstance(scheme, Blockwise) and values.dtype.itemsize != 2:
+            found = f"scales in tensor {index} that are not FLOAT16"
+            warning = Severity.WARNING
+            yield finding("TQ106", warning, tensor, found, "FLOAT16", _READ_AS_FLOAT16)
+        for fault in _faults(tensor, values, looked_at):
+            yield finding(fault.id, fault.severity, tensor, *fault[2:])
+    if are_readable:
+        yield from _shapes(tensor, scheme)
+
+
+class _Fault(NamedTuple):
+    """What a finding about some scales or zero points says, whatever tensors share them."""
+
+    id: str
+    severity: Severity | None
+    found: str
+    expected: str
+    effect: str | None
+
+
+_Faults = dict[tuple[object, ...], list[_Fault]]
+"""The faults of arrays that have been looked at, by where they are: many tensors may share one."""
+
+
+def _faults(tensor: Tensor, values: NDArray[Any], looked_at: _Faults) -> list[_Fault]:
+    """Return the faults of the scales or zero points of blocks."""
+    low, high = INTEGER_RANGES[tensor.type]
+    key = (values.__array_interface__["data"][0], values.dtype, values.size, low, high)
+    faults = looked_at.get(key)
+    if faults is None:
+        values = values.reshape(-1)
+        if values.dtype.kind == "f":
+            faults = list(_unusable(values, Severity.ERROR, _ZERO_IN_BLOCKS))
+        else:
+            faults = list(_unread(values, low, high, tensor.type))
+        looked_at[key] = faults
+    return faults
+
+
+def _unread(zeros: NDArray[Any], low: int, high: int, type: TensorType) -> Iterator[_Fault]:
+    """Find zero points that LiteRT's kernels, which take all of blocks for 0, do not read."""
+    if zeros.any():
+        found = listed("zero point", zeros[zeros != 0])
+        yield _Fault("TQ204", Severity.WARNING, found, "0", _UNREAD)
+    outside = zeros[(zeros < low) | (zeros > high)]
+    if outside.size:
+        expected = f"{low} to {high}, the range of {type.name}"
+        yield _Fault("TQ105", None, listed("zero point", outside), expected, None)
+
+
+def _shapes(tensor: Tensor, scheme: Blockwise | MultiAxis) -> Iterator[Finding]:
+    """Find scales and zero points in a shape that does not say which values they are for."""
+    scales, zeros, shape = scheme.scales, scheme.zero_points, tensor.shape
+    assert scales is not None
+    if zeros is not None and zeros.size != 1 and zeros.shape != scales.shape:
+        found = f"zero points of shape {brief(zeros.shape)}"
+        yield finding("TQ103", None, tensor, found, f"{brief(scales.shape)}, that of the scales")
+        return
+    try:
+        scheme.parameters(shape)
+    except QuantizationError:
+        found = f"scales of shape {brief(scales.shape)} for shape {brief(shape)}"
+        if isinstance(scheme, MultiAxis):
+            blocks = f" in blocks of {scheme.block_size}" if scheme.block_size else ""
+            expected = f"those of axes {brief(scheme.axes)}{blocks}"
+            yield finding("TQ103", None, tensor, found, expected)
+            return
+        block = scheme.block_shape or (scheme.block_size,)
+        expected = f"one for each block of {brief(block) if scheme.block_shape else block[0]}"
+        has_all = max(len(shape), len(block)) <= MAX_ARRAY_RANK and (
+            scales.size * math.prod(block) == math.prod(shape)
+        )
+        severity, effect = (Severity.NOTE, _IN_ORDER) if has_all else (None, None)
+        yield finding("TQ103", severity, tensor, found, expected, effect)
 
 
 def _scales(tensor: Tensor, scales: NDArray[np.float32]) -> Iterator[Finding]:
@@ -166,16 +273,23 @@ def _scales(tensor: Tensor, scales: NDArray[np.float32]) -> Iterator[Finding]:
     if tensor.is_constant:
         severity = Severity.WARNING
         of_zero = "All real values of a slice with scale zero are zero."
+    for fault in _unusable(scales, severity, of_zero):
+        yield finding(fault.id, fault.severity, tensor, *fault[2:])
+
+
+def _unusable(
+    scales: NDArray[Any], severity_of_zero: Severity, effect_of_zero: str
+) -> Iterator[_Fault]:
+    """Find scales that are no positive numbers of at least the smallest normal float32."""
     of_tiny = "Processors that flush denormal numbers to zero read the scale as zero."
     at_least = f"scales of at least {_SMALLEST}"
-    for bad, its_severity, expected, effect in (
+    for bad, severity, expected, effect in (
         (~np.isfinite(scales) | (scales < 0), None, "finite, positive scales", None),
-        (scales == 0, severity, "positive scales", of_zero),
+        (scales == 0, severity_of_zero, "positive scales", effect_of_zero),
         ((scales > 0) & (scales < _SMALLEST), Severity.WARNING, at_least, of_tiny),
     ):
         if bad.any():
-            found = listed("scale", scales[bad])
-            yield finding("TQ102", its_severity, tensor, found, expected, effect)
+            yield _Fault("TQ102", severity, listed("scale", scales[bad]), expected, effect)
 
 
 def _counts(tensor: Tensor, scheme: PerAxis) -> Iterator[Finding]:

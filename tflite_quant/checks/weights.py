@@ -1,4 +1,4 @@
-"""Checks of the values of weights and biases."""
+"""Checks of the values of weights."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ from numpy.typing import NDArray
 
 from ..errors import TFLiteError
 from ..format.budget import MAX_RANK
-from ..format.schema import INTEGER_RANGES, TensorType
+from ..format.schema import TensorType
 from ..model.operator import Operator
 from ..model.tensor import Tensor
-from .findings import Finding
+from .findings import Finding, Severity
 from .rules import Operand
-from .tensors import Parameters, finding, listed, parameters_of
+from .tensors import Parameters, finding, listed
 
 _CROWD = 64
 """The fewest values of a channel of which many at the ends of the range mean anything,"""
 _DIFFERENT = 16
 """and the fewest different ones. Weights that are all alike, as of a mean, are all the largest."""
 
-_LARGEST_SUM = INTEGER_RANGES[TensorType.INT32][1]
+_SUMS = "The sums of products of such weights can exceed 32 bits."
+_HARMLESS = "Kernels that add two products in 16 bits are not affected by these weights."
 
 _DENSE_PER_BYTE = 64
 """Values that a sparse tensor may have for each of its stored bytes."""
 
 
 def weight_findings(
-    operator: Operator, operand: Operand, tensor: Tensor, parameters: Parameters
+    operator: Operator, operand: Operand, tensor: Tensor, parameters: Parameters, is_wide: bool
 ) -> Iterator[Finding]:
     """Find problems in the values of weights.
 
@@ -43,12 +44,14 @@ def weight_findings(
         The weights, constant.
     parameters : Parameters
         Those of the weights.
+    is_wide : bool
+        Whether they are multiplied by int16 values.
     """
-    data = _data(tensor)
+    data = integers_of(tensor)
     if data is None or not data.size or operand.range is None:
         return
     bottom, top = operand.range
-    channels = _channels(data, parameters.axis if parameters.scale_count > 1 else None)
+    channels = channels_of(data, parameters.axis if parameters.scale_count > 1 else None)
     rows = data.reshape(1, -1) if channels is None else channels
     lowest, highest = rows.min(axis=1), rows.max(axis=1)
     # In a wider type, since int8 has no 128.
@@ -58,99 +61,52 @@ def weight_findings(
         low, high = int(lowest.min()), int(highest.max())
         count = np.count_nonzero((data < bottom) | (data > top))
         found = f"values from {low} to {high}, {count} of them out of range"
-        yield finding("TQ209", None, tensor, found, f"{bottom} to {top}", None, operator)
+        severity, effect = _of_outside(operand, tensor, data, is_wide)
+        yield finding("TQ209", severity, tensor, found, f"{bottom} to {top}", effect, operator)
     if channels is None:
         return
     if 2 * peaks.min() < top:
         zeros = peaks == 0
         if zeros.any():
-            found = _which(zeros, "only zeros")
+            found = which(zeros, "only zeros")
             yield finding("TQ501", None, tensor, found, "a nonzero value", None, operator)
         unused = (peaks > 0) & (2 * peaks < top)
         if unused.any():
-            found = _which(unused, f"no absolute value above {int(peaks[unused].max())}")
+            found = which(unused, f"no absolute value above {int(peaks[unused].max())}")
             yield finding("TQ503", None, tensor, found, f"values up to {top}", None, operator)
     if channels.shape[1] >= _CROWD and (crowded := _crowded(channels, top)).any():
-        found = _which(crowded, f"at least a tenth of the values at -{top} or {top}")
+        found = which(crowded, f"at least a tenth of the values at -{top} or {top}")
         yield finding("TQ502", None, tensor, found, "few values there", None, operator)
+
+
+def _of_outside(
+    operand: Operand, tensor: Tensor, data: NDArray[Any], is_wide: bool
+) -> tuple[Severity | None, str | None]:
+    """Return what weights out of range do: the severity and the effect.
+
+    Fast kernels add two products of int8 values in an int16, which is too small for twice
+    -128 · -128 only (google-ai-edge/LiteRT,
+    tflite/kernels/internal/optimized/neon_tensor_utils.cc): a channel needs two such weights.
+    """
+    if tensor.type is not TensorType.INT8:
+        return None, _SUMS
+    channels = channels_of(data, operand.axis or 0)
+    if is_wide or (channels is not None and (channels == -128).sum(axis=1).max() < 2):
+        return Severity.NOTE, _HARMLESS
+    return None, None
 
 
 def _crowded(channels: NDArray[Any], top: int) -> NDArray[np.bool_]:
     """Tell which channels have at least a tenth of their values at the ends of the range."""
     count, size = channels.shape
     crowded = np.zeros(count, bool)
-    at_ends = np.count_nonzero((channels >= top) | (channels <= -top), axis=1)
+    # What is further out was not clipped to this range; int8 has one value more.
+    at_ends = np.count_nonzero(
+        (channels == top) | (channels == -top) | (channels == -top - 1), axis=1
+    )
     for index in (at_ends * 10 >= size).nonzero()[0]:
         crowded[index] = np.unique(channels[index]).size >= _DIFFERENT
     return crowded
-
-
-def bias_findings(
-    operator: Operator, bias: Tensor, weights: Tensor, axis: int | None, read: Tensor
-) -> Iterator[Finding]:
-    """Find problems in the values of a bias, and in the sums that start with it.
-
-    Parameters
-    ----------
-    operator : Operator
-    bias, weights : Tensor
-    axis : int or None
-        The axis of the weights that has the operator's channels.
-    read : Tensor
-        The activation that is multiplied by the weights.
-    """
-    values = _data(bias)
-    if values is None or not values.size:
-        return
-    values = values.reshape(-1)
-    low, high = INTEGER_RANGES[bias.type]
-    lowest, highest = int(values.min()), int(values.max())
-    if lowest <= low or highest >= high:
-        ends = (values <= low) | (values >= high)
-        what = "a value" if np.count_nonzero(ends) == 1 else "values"
-        found = _which(ends, f"{what} at the end of the {bias.type.name} range")
-        yield finding("TQ502", None, bias, found, "values inside the range", None, operator)
-    is_int8 = read.type is TensorType.INT8 and bias.type is TensorType.INT32
-    if is_int8 and axis is not None and constant_of(weights) is not None:
-        zeros = parameters_of(read).scheme.zero_points
-        if zeros.size == 1:
-            low, high = (end - int(zeros[0]) for end in INTEGER_RANGES[TensorType.INT8])
-            # Few weights cannot exceed an int32, whatever their values.
-            count = math.prod(weights.shape[:axis] + weights.shape[axis + 1 :])
-            of_weight = max(map(abs, INTEGER_RANGES.get(weights.type, (0,))))
-            if max(highest, -lowest) + count * of_weight * max(high, -low) > _LARGEST_SUM:
-                yield from _overflow(operator, bias, values, weights, axis, low, high)
-
-
-def _overflow(
-    operator: Operator,
-    bias: Tensor,
-    values: NDArray[Any],
-    weights: Tensor,
-    axis: int,
-    low: int,
-    high: int,
-) -> Iterator[Finding]:
-    """Find channels whose sum of bias and products can exceed an int32.
-
-    The kernel sums `(q - zero_point) * weight` over all weights of a channel; q can be any int8,
-    so that the factors are from `low` to `high` (google-ai-edge/LiteRT,
-    tflite/kernels/internal/reference/integer_ops/conv.h).
-    """
-    data = _data(weights)
-    channels = None if data is None else _channels(data, axis)
-    if channels is None or channels.shape[0] != values.size:
-        return
-    positive = np.maximum(channels, 0).sum(axis=1, dtype=np.float64)
-    negative = np.minimum(channels, 0).sum(axis=1, dtype=np.float64)
-    most = values + positive * max(high, 0) + negative * min(low, 0)
-    least = values + positive * min(low, 0) + negative * max(high, 0)
-    bad = (most > _LARGEST_SUM) | (least < -_LARGEST_SUM - 1)
-    if bad.any():
-        furthest = max(float(most.max()), -float(least.min()))
-        found = _which(bad, f"sums of up to {furthest:.0f}")
-        expected = f"at most {_LARGEST_SUM}"
-        yield finding("TQ504", None, bias, found, expected, None, operator)
 
 
 def constant_of(tensor: Tensor) -> Tensor | None:
@@ -161,7 +117,7 @@ def constant_of(tensor: Tensor) -> Tensor | None:
     return operator.inputs[0] if operator is not None and operator.code.name == "DENSIFY" else None
 
 
-def _data(tensor: Tensor) -> NDArray[Any] | None:
+def integers_of(tensor: Tensor) -> NDArray[Any] | None:
     """Return the values as integers; None if they cannot be read, which `tensors` reports.
 
     Large sparse tensors that store little are skipped, because a small file can have many.
@@ -182,7 +138,7 @@ def _data(tensor: Tensor) -> NDArray[Any] | None:
     return data if data.dtype.kind in "iu" else None
 
 
-def _channels(data: NDArray[Any], axis: int | None) -> NDArray[Any] | None:
+def channels_of(data: NDArray[Any], axis: int | None) -> NDArray[Any] | None:
     """Return one row for each channel, in any order, or one of all values if there is no axis."""
     if axis is None:
         return data.reshape(1, -1)
@@ -191,7 +147,7 @@ def _channels(data: NDArray[Any], axis: int | None) -> NDArray[Any] | None:
     return data.swapaxes(0, axis).reshape(data.shape[axis], -1)
 
 
-def _which(channels: NDArray[np.bool_], what: str) -> str:
+def which(channels: NDArray[np.bool_], what: str) -> str:
     """Return what is true of some channels, and of which: 'only zeros in channels 0, 3'."""
     if channels.size == 1:
         return what
