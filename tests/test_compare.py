@@ -384,17 +384,21 @@ class TestByConstruction:
             r_, x_, s_, q_ = (np.moveaxis(each, axis, 0)[index] for each in (r, x, s, q))
             agree(tensor.channels[index], expected(r_, x_, s_, q_, ends))
 
+    @pytest.mark.parametrize("shape", [(5, 33), (2, 70_000)])
     @pytest.mark.parametrize("dtype", ["int16", "int32", "int64", "uint8"])
-    def test_wider_types(self, dtype: str) -> None:
+    def test_wider_types(self, dtype: str, shape: tuple[int, int]) -> None:
+        """The bits are those of the whole tensor, also where a block has one channel."""
         bounds = np.iinfo(dtype)
-        q = R.integers(bounds.min, bounds.max, (5, 33), dtype=dtype, endpoint=True)
+        q = R.integers(bounds.min, bounds.max, shape, dtype=dtype, endpoint=True)
         q[0, 0] = bounds.max
-        scale = R.uniform(1e-9, 2e-9, 5).astype(np.float32)
-        with tq.open(dense(constant(q, scale, [0] * 5))) as model:
+        scale = R.uniform(1e-9, 2e-9, shape[0]).astype(np.float32)
+        zeros = [0] * shape[0]
+        with tq.open(dense(constant(q, scale, zeros))) as model:
             x = model["kernel"].dequantize().astype(np.float64)
+        assert cost(x, constant(q, scale, zeros)).measures.is_exact
         r = x * 1.001
-        measures = cost(r, constant(q, scale, [0] * 5)).measures
-        s = scale.astype(np.float64)[:, None] * np.ones((5, 33))
+        measures = cost(r, constant(q, scale, zeros)).measures
+        s = scale.astype(np.float64)[:, None] * np.ones(shape)
         low = bounds.min + (bounds.min < 0 and int(q.min()) > bounds.min)
         agree(measures, expected(r, x, s, q, (low, bounds.max)))
 

@@ -105,13 +105,33 @@ def dequantize(
 def _dequantize_narrow(
     q: NDArray[Any], out: NDArray[np.float32], scales: NDArray[Any], zeros: NDArray[Any]
 ) -> None:
-    shifted = np.count_nonzero(zeros)
+    zeros_or_none = zeros if np.count_nonzero(zeros) else None
     for block in _blocks(q.shape):
-        values = out[block]
-        np.copyto(values, q[block], casting="unsafe")
-        if shifted:
-            np.subtract(values, _part(zeros, block), out=values)
-        np.multiply(values, _part(scales, block), out=values)
+        part = None if zeros_or_none is None else _part(zeros_or_none, block)
+        dequantize_exactly(q[block], out[block], _part(scales, block), part)
+
+
+def dequantize_exactly(
+    q: NDArray[Any],
+    out: NDArray[np.float32],
+    scales: NDArray[np.float32],
+    zeros: NDArray[np.float32] | None,
+) -> None:
+    """Write the real values of integers whose difference to the zero point float32 holds exactly.
+
+    Parameters
+    ----------
+    q : ndarray of integers of at most 16 bits
+    out : ndarray of float32, shape of q
+    scales : ndarray of float32
+        It broadcasts with q.
+    zeros : ndarray of float32, or None
+        Likewise; `are_exact` tells whether it will do. None if all are 0.
+    """
+    np.copyto(out, q, casting="unsafe")
+    if zeros is not None:
+        np.subtract(out, zeros, out=out)
+    np.multiply(out, scales, out=out)
 
 
 def _dequantize_wide(

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arithmetic.affine import are_exact, dequantize
+from ..arithmetic.affine import are_exact, dequantize_exactly
 from ..errors import UnsupportedError
 from ..format.schema import INTEGER_RANGES, TensorType
 from ..model.block_quantization import Blockwise, MultiAxis
@@ -123,12 +123,16 @@ class Values(NamedTuple):
         scales, zeros = self.scheme.scales, self.scheme.zero_points
         assert scales is not None
         assert zeros is not None
-        axis = None
+        # Scales are float32 here, and one or as many as there are groups; so are zero points.
         if scales.size > 1:
-            scales, axis = scales[groups], 1
-            zeros = zeros[groups] if zeros.size > 1 else zeros
+            scales = scales[groups, np.newaxis]
+        if zeros.size > 1:
+            zeros = zeros[groups, np.newaxis]
         memory = out[: integers.size].reshape(integers.shape)
-        return dequantize(integers, scales, zeros, axis, memory)
+        shift = zeros.astype(np.float32) if np.count_nonzero(zeros) else None
+        with np.errstate(over="ignore"):
+            dequantize_exactly(integers, memory, scales, shift)
+        return memory
 
 
 def values_of(constant: Constant) -> Values:

@@ -30,6 +30,9 @@ from ..arithmetic.affine import BLOCK
 
 Doubles = NDArray[np.float64]
 
+_SHORT, _LONGEST = 256, 1 << 13
+"""The fewest values in a row of which products of rows are faster; and the most, from which on some
+libraries would start threads, for less work than that takes."""
 _LARGEST = float(np.finfo(np.float32).max)
 """Reference values beyond it are infinite in float32, the widest type that weights have."""
 
@@ -202,12 +205,12 @@ def blocks(shape: tuple[int, int, int]) -> Iterator[tuple[slice, slice, slice]]:
     Examples
     --------
     >>> list(blocks((1, 2, BLOCK)))[1]
-    (slice(0, 1, None), slice(0, 1, None), slice(65536, 131072, None))
+    (slice(0, 1, None), slice(0, 2, None), slice(8192, 16384, None))
     """
     before, groups, after = shape
     # Each of the arrays that a block takes has 8 bytes a value, and there are several.
     room = BLOCK // 2
-    wide = min(after, room)
+    wide = min(after, _LONGEST)
     high = min(groups, max(room // max(wide, 1), 1))
     deep = min(before, max(room // max(wide * high, 1), 1))
     for i in range(0, before, max(deep, 1)):
@@ -244,16 +247,17 @@ def add(
     np.copyto(r, reference)
     np.copyto(x, real)
     with np.errstate(over="ignore", invalid="ignore"):
-        signal = np.einsum("ijk,ijk->j", r, r)
+        signal = _dots(r, r)
         np.subtract(x, r, out=x)
-        noise = np.einsum("ijk,ijk->j", x, x)
+        noise = _dots(x, x)
     left_out: NDArray[Any] | int = 0
     # NaN is not at most anything.
     if not ((signal <= _LARGEST**2).all() and np.isfinite(noise).all()):
         left_out, signal, noise = _without_infinite(r, x)
-    sums.signed[groups] += _of_groups(np.add, x)
+    ones = np.ones((1, 1, real.shape[2]))
+    sums.signed[groups] += _dots(x, ones)
     np.abs(x, out=x)
-    sums.absolute[groups] += _of_groups(np.add, x)
+    sums.absolute[groups] += _dots(x, ones)
     sums.signal[groups] += signal
     sums.noise[groups] += noise
     sums.largest[groups] = np.maximum(sums.largest[groups], _of_groups(np.maximum, x))
@@ -261,8 +265,18 @@ def add(
     sums.not_finite[groups] += left_out
 
 
+def _dots(left: Doubles, right: Doubles) -> Doubles:
+    """Return for each group the sum of the products of two blocks."""
+    sums: Doubles
+    if left.shape[2] < _SHORT:
+        sums = np.einsum("ijk,ijk->j", left, np.broadcast_to(right, left.shape))
+    else:
+        sums = np.matmul(left[..., np.newaxis, :], right[..., np.newaxis]).sum(axis=(0, 2, 3))
+    return sums
+
+
 def _of_groups(how: np.ufunc, block: NDArray[Any]) -> NDArray[Any]:
-    """Return the sum, or the largest or smallest value, of each group of a block."""
+    """Return the largest or smallest value of each group of a block."""
     rows = block[0] if block.shape[0] == 1 else how.reduce(block, axis=0)
     found: NDArray[Any] = rows[:, 0] if rows.shape[1] == 1 else how.reduce(rows, axis=1)
     return found
@@ -280,7 +294,7 @@ def _without_infinite(r: Doubles, x: Doubles) -> tuple[NDArray[np.int64], Double
     x[~np.isfinite(x)] = np.inf
     x[is_left_out] = r[is_left_out] = 0.0
     with np.errstate(over="ignore"):
-        signal, noise = (np.einsum("ijk,ijk->j", each, each) for each in (r, x))
+        signal, noise = _dots(r, r), _dots(x, x)
     return np.count_nonzero(is_left_out, axis=(0, 2)), signal, noise
 
 
