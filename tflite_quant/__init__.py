@@ -23,6 +23,7 @@ from .errors import (
     TFLiteError,
     UnsupportedError,
 )
+from .format.compression import Compression
 from .format.schema import TensorType
 from .format.tables import ExternalBuffer
 from .model.block_quantization import Blockwise, MultiAxis
@@ -61,6 +62,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Blockwise",
     "Buffer",
+    "Compression",
     "CorruptModelError",
     "Custom",
     "ExternalBuffer",

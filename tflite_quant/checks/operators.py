@@ -11,15 +11,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..format.budget import Budget
 from ..format.schema import INTEGER_RANGES, TensorType
+from ..model.compressed import places_of
 from ..model.model import Model
 from ..model.operator import Operator
 from ..model.tensor import Tensor
-from ..summary.float_operators import CALLS, CONVERSIONS, place_of
+from ..summary.float_operators import CALLS, CONVERSIONS
 from .findings import Finding, Severity
 from .rules import RULES, Agreement, Domain, Each, Granularity, Operand, Product, Role, Rule
 from .tensors import Parameters, finding, listed, parameters_of
-from .weights import bias_findings, constant_of, weight_findings
+from .weights import Values, bias_findings, constant_of, weight_findings
 
 _NOTE, _WARNING, _ERROR = Severity.NOTE, Severity.WARNING, Severity.ERROR
 
@@ -63,6 +65,7 @@ class _Case:
     uses: list[_Use]
     seen: set[object]
     """The constants that have been checked: many operators may share one."""
+    values: Values
 
     def find(
         self,
@@ -96,11 +99,21 @@ class _Case:
         )
 
 
-def operator_findings(model: Model, parameters: Mapping[Tensor, Parameters]) -> Iterator[Finding]:
-    """Find where the operators of a model differ from the specification."""
-    seen: set[object] = set()
+def operator_findings(
+    model: Model, parameters: Mapping[Tensor, Parameters], budget: Budget
+) -> Iterator[Finding]:
+    """Find where the operators of a model differ from the specification.
+
+    Parameters
+    ----------
+    model : Model
+    parameters : mapping of Tensor to Parameters
+    budget : Budget
+        For the values of compressed weights.
+    """
+    seen, values = set[object](), Values(budget)
     for operator in (operator for graph in model.subgraphs for operator in graph.operators):
-        case = _case_of(operator, parameters, seen)
+        case = _case_of(operator, parameters, seen, values)
         if case is None:
             yield from _unspecified(operator, parameters)
         else:
@@ -108,7 +121,10 @@ def operator_findings(model: Model, parameters: Mapping[Tensor, Parameters]) -> 
 
 
 def _case_of(
-    operator: Operator, parameters: Mapping[Tensor, Parameters], seen: set[object]
+    operator: Operator,
+    parameters: Mapping[Tensor, Parameters],
+    seen: set[object],
+    values: Values,
 ) -> _Case | None:
     """Return an operator with the rule for the type of its first activation.
 
@@ -124,7 +140,7 @@ def _case_of(
             # For a QUANTIZE from float, the output decides.
             leading = leading[1:]
         if leading and leading[0].tensor.type is leading[0].operand.types[0]:
-            return _Case(operator, rule, domain, uses, seen)
+            return _Case(operator, rule, domain, uses, seen, values)
     return None
 
 
@@ -150,7 +166,7 @@ def _unspecified(operator: Operator, parameters: Mapping[Tensor, Parameters]) ->
     if operator.code.name in _NOT_COMPUTING:
         return
     for tensor in (*operator.inputs, *operator.outputs):
-        if tensor is None or tensor.is_constant:
+        if tensor is None or constant_of(tensor) is not None:
             continue
         if tensor.type in (TensorType.INT8, TensorType.INT16) and parameters[tensor].scale_count:
             known = any(operator.code.name in rules for rules in RULES.values())
@@ -388,22 +404,29 @@ def _values(case: _Case, use: _Use) -> Iterator[Finding]:
     if constant_of(use.tensor) is None:
         return
     if use.operand.role is Role.WEIGHT and _is_new(case, use.tensor, use.parameters.axis):
-        yield from weight_findings(case.operator, use.operand, use.tensor, use.parameters)
+        yield from weight_findings(
+            case.operator, use.operand, use.tensor, use.parameters, case.values
+        )
     if use.operand.role is Role.BIAS:
         weights = next((u for u in case.uses if u.operand.role is Role.WEIGHT), None)
         read = next((u for u in case.uses if u.operand.role is Role.ACTIVATION), None)
-        if weights and read and _is_new(case, use.tensor, place_of(weights.tensor)):
-            yield from bias_findings(
-                case.operator, use.tensor, weights.tensor, weights.operand.axis, read.tensor
-            )
+        if weights and read and _is_new(case, use.tensor, _place(weights.tensor)):
+            tensors = use.tensor, weights.tensor
+            axis = weights.operand.axis
+            yield from bias_findings(case.operator, *tensors, axis, read.tensor, case.values)
 
 
 def _is_new(case: _Case, tensor: Tensor, view: object) -> bool:
     """Tell whether a constant has not been checked in this way, and mark it as checked."""
-    key = (place_of(tensor), view)
+    key = (_place(tensor), view)
     is_new = key not in case.seen
     case.seen.add(key)
     return is_new
+
+
+def _place(tensor: Tensor) -> object:
+    """Return where the values of a tensor are, as a key."""
+    return places_of(constant_of(tensor) or tensor)
 
 
 def _agreement(case: _Case) -> Iterator[Finding]:

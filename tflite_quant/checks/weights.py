@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import TFLiteError
-from ..format.budget import MAX_RANK
+from ..format.budget import MAX_RANK, Budget
 from ..format.schema import INTEGER_RANGES, TensorType
 from ..model.operator import Operator
 from ..model.tensor import Tensor
 from .findings import Finding
 from .rules import Operand
-from .tensors import Parameters, finding, listed, parameters_of
+from .tensors import Parameters, can_decode, finding, listed, parameters_of
 
 _CROWD = 64
 """The fewest values of a channel of which many at the ends of the range mean anything,"""
@@ -29,8 +29,36 @@ _DENSE_PER_BYTE = 64
 """Values that a sparse tensor may have for each of its stored bytes."""
 
 
+class Values:
+    """Reads the values of constants, and decodes compressed ones as long as a budget lasts.
+
+    Parameters
+    ----------
+    budget : Budget
+    """
+
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget
+
+    def of(self, tensor: Tensor) -> NDArray[Any] | None:
+        """Return the values as integers; None if they cannot be read, which `tensors` reports.
+
+        Large sparse tensors that store little are skipped, because a small file can have many.
+        """
+        constant = constant_of(tensor)
+        if constant is None or (_is_spread(constant) and not constant.is_compressed):
+            return None
+        try:
+            if not can_decode(constant, self.budget):
+                return None
+            data = constant.data
+        except TFLiteError:
+            return None
+        return data if data.dtype.kind in "iu" else None
+
+
 def weight_findings(
-    operator: Operator, operand: Operand, tensor: Tensor, parameters: Parameters
+    operator: Operator, operand: Operand, tensor: Tensor, parameters: Parameters, values: Values
 ) -> Iterator[Finding]:
     """Find problems in the values of weights.
 
@@ -43,8 +71,9 @@ def weight_findings(
         The weights, constant.
     parameters : Parameters
         Those of the weights.
+    values : Values
     """
-    data = _data(tensor)
+    data = values.of(tensor)
     if data is None or not data.size or operand.range is None:
         return
     bottom, top = operand.range
@@ -86,7 +115,12 @@ def _crowded(channels: NDArray[Any], top: int) -> NDArray[np.bool_]:
 
 
 def bias_findings(
-    operator: Operator, bias: Tensor, weights: Tensor, axis: int | None, read: Tensor
+    operator: Operator,
+    bias: Tensor,
+    weights: Tensor,
+    axis: int | None,
+    read: Tensor,
+    reader: Values,
 ) -> Iterator[Finding]:
     """Find problems in the values of a bias, and in the sums that start with it.
 
@@ -98,8 +132,9 @@ def bias_findings(
         The axis of the weights that has the operator's channels.
     read : Tensor
         The activation that is multiplied by the weights.
+    reader : Values
     """
-    values = _data(bias)
+    values = reader.of(bias)
     if values is None or not values.size:
         return
     values = values.reshape(-1)
@@ -119,15 +154,17 @@ def bias_findings(
             count = math.prod(weights.shape[:axis] + weights.shape[axis + 1 :])
             of_weight = max(map(abs, INTEGER_RANGES.get(weights.type, (0,))))
             if max(highest, -lowest) + count * of_weight * max(high, -low) > _LARGEST_SUM:
-                yield from _overflow(operator, bias, values, weights, axis, low, high)
+                data = reader.of(weights)
+                channels = None if data is None else _channels(data, axis)
+                if channels is not None and channels.shape[0] == values.size:
+                    yield from _overflow(operator, bias, values, channels, low, high)
 
 
 def _overflow(
     operator: Operator,
     bias: Tensor,
     values: NDArray[Any],
-    weights: Tensor,
-    axis: int,
+    channels: NDArray[Any],
     low: int,
     high: int,
 ) -> Iterator[Finding]:
@@ -137,10 +174,6 @@ def _overflow(
     so that the factors are from `low` to `high` (google-ai-edge/LiteRT,
     tflite/kernels/internal/reference/integer_ops/conv.h).
     """
-    data = _data(weights)
-    channels = None if data is None else _channels(data, axis)
-    if channels is None or channels.shape[0] != values.size:
-        return
     positive = np.maximum(channels, 0).sum(axis=1, dtype=np.float64)
     negative = np.minimum(channels, 0).sum(axis=1, dtype=np.float64)
     most = values + positive * max(high, 0) + negative * min(low, 0)
@@ -154,32 +187,19 @@ def _overflow(
 
 
 def constant_of(tensor: Tensor) -> Tensor | None:
-    """Return the constant that holds a tensor's values: itself, or what a DENSIFY makes it of."""
-    if tensor.is_constant:
+    """Return the tensor that has a tensor's values: itself, or what a DENSIFY makes it of."""
+    if tensor.is_constant or tensor.is_compressed:
         return tensor
     operator = tensor.converted
     return operator.inputs[0] if operator is not None and operator.code.name == "DENSIFY" else None
 
 
-def _data(tensor: Tensor) -> NDArray[Any] | None:
-    """Return the values as integers; None if they cannot be read, which `tensors` reports.
-
-    Large sparse tensors that store little are skipped, because a small file can have many.
-    """
-    constant = constant_of(tensor)
-    if constant is None:
-        return None
-    tensor = constant
-    if tensor.is_sparse and (
+def _is_spread(tensor: Tensor) -> bool:
+    """Tell whether a sparse tensor is large, but stores little."""
+    return tensor.is_sparse and (
         len(tensor.shape) > MAX_RANK
         or math.prod(tensor.shape) > _DENSE_PER_BYTE * (tensor.nbytes or 0)
-    ):
-        return None
-    try:
-        data = tensor.data
-    except TFLiteError:
-        return None
-    return data if data.dtype.kind in "iu" else None
+    )
 
 
 def _channels(data: NDArray[Any], axis: int | None) -> NDArray[Any] | None:

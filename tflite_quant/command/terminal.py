@@ -40,6 +40,7 @@ _COLOURS = {
     "output": "1",
     "state": "34",
     "constant": "2",
+    "encoded": "2",
     "float": "31",
 }
 """The codes of colours that can be read on a light and on a dark background."""
