@@ -316,8 +316,9 @@ class Tensor:
 
         In that case, `dequantize` says why.
         """
-        if index < 0 or (tensor := self._other(index)).is_sparse:
-            # Many tensors may share one that is small in the file but large when it is dense.
+        if index < 0 or (tensor := self._other(index)).is_sparse or tensor.is_compressed:
+            # Many tensors may share one that is small in the file but large when it is dense, and
+            # one that is compressed may have itself for its scales.
             return None
         try:
             data = tensor.data
