@@ -7,9 +7,11 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 from conftest import FIXTURES, ROOT
 from docs.make import screens_page
+from tests import build, compressed
 
 
 def test_the_command_prints_what_is_shown() -> None:
@@ -45,12 +47,20 @@ def test_the_screens_are_what_is_printed() -> None:
     )
 
 
-def test_every_key_of_the_json_is_documented() -> None:
-    """Of all fixtures: models, tensors with values, and the specification."""
+def test_every_key_of_the_json_is_documented(tmp_path: Path) -> None:
+    """Of all fixtures and a compressed model: models, tensors with values; the specification."""
     page = (ROOT / "docs/json.md").read_text(encoding="utf-8")
     known = set(re.findall(r"`([a-z_0-9]+)`", page))
     commands = [["show", "--json", str(path)] for path in FIXTURES]
     commands += [["show", "--json", "--tensor", "*", str(path)] for path in FIXTURES[:4]]
+    for name, content in {
+        "decode": compressed.decode_form(),
+        "metadata": compressed.metadata_form(tables=b"\0" * 7),
+        "unreadable": compressed.metadata_form(metadata=build.compression_metadata([(1, 2, 9)])),
+    }.items():
+        path = tmp_path / f"{name}.tflite"
+        path.write_bytes(content)
+        commands += [["show", "--json", str(path)], ["show", "--json", "--tensor", "w*", str(path)]]
     commands += [["spec", "--json"], ["check", "--format", "json", str(FIXTURES[0].parent)]]
     unknown = {key for command in commands for key in _keys(_data(command))} - known
     assert not unknown
