@@ -390,6 +390,62 @@ def sparse_fields(*dimensions: Any, order: list[int], blocks: list[int] | None =
     return {"sparsity": write}
 
 
+def decode(inputs: Sequence[int], outputs: Sequence[int]) -> OperatorSpec:
+    """Give TFLM's operator DECODE: two constants, encoded values and ancillary data, an output."""
+    return OperatorSpec(tflite.BuiltinOperator.CUSTOM, inputs, outputs, custom="TFLM_DECODE")
+
+
+def ancillary(
+    scheme: int,
+    parameters: Sequence[int] = (),
+    tables: bytes = b"",
+    versions: tuple[int, int] = (1, 1),
+) -> bytes:
+    """Give the ancillary data of a DECODE; the parameters are bytes 5, 6, ... of the header."""
+    header = bytes([scheme, versions[0], 0, 0, versions[1], *parameters])
+    return header.ljust(16, b"\0") + tables
+
+
+def packed(indices: ArrayLike, bits: int) -> bytes:
+    """Give indices of a lookup table as they are stored, from the highest bit on."""
+    flat = np.asarray(indices, np.uint8).reshape(-1, 1)
+    return np.packbits(np.unpackbits(flat, axis=1)[:, 8 - bits :].reshape(-1)).tobytes()
+
+
+def decoded(*parts: tuple[TensorSpec, bytes, bytes]) -> SubgraphSpec:
+    """Give a graph whose outputs are what a DECODE makes of bytes.
+
+    Of each output are given the tensor, its encoded values, and its ancillary data.
+    """
+    tensors: list[TensorSpec] = []
+    for target, *contents in parts:
+        for name, data in zip(("encoded", "ancillary"), contents, strict=True):
+            tensors.append(TensorSpec(name, (len(data),), tflite.TensorType.UINT8, data))
+        tensors.append(target)
+    outputs = range(2, len(tensors), 3)
+    inputs = [index for index in range(len(tensors)) if index % 3 < 2]
+    return SubgraphSpec(tensors, (), outputs, [decode(inputs, outputs)])
+
+
+def compression_metadata(
+    *subgraphs: Sequence[tuple[int, int, int]] | None, version: int | None = None
+) -> bytes:
+    """Give TFLM's metadata of compression: of each tensor its index, its value buffer, its bits."""
+    b = start()
+    graphs = []
+    for entries in subgraphs:
+        tables = [
+            raw_table(b, ("Int32", tensor), ("Uint32", buffer), ("Uint8", bits))
+            for tensor, buffer, bits in entries or ()
+        ]
+        vector = None if entries is None else ("UOffsetTRelative", references(b, tables))
+        graphs.append(raw_table(b, vector))
+    vector = ("UOffsetTRelative", references(b, graphs))
+    # The builder leaves out what is 0.
+    b.Finish(raw_table(b, None if version is None else ("Uint32", version), vector))
+    return bytes(b.Output())
+
+
 def external_model(
     *buffers: tuple[int, int, int, int, str | None],
     groups: tuple[str, ...] = ("weights.bin",),

@@ -86,6 +86,8 @@ def _of_a_tensor(tensor: tq.Tensor) -> Iterator[Question]:
     yield "Tensor.quantize", lambda: tensor.quantize([0.5])
     for name in ("role", "producer", "consumers", "converted", "range", "size", "subgraph"):
         yield f"Tensor.{name}", lambda name=name: getattr(tensor, name)  # type: ignore[misc]
+    for name in ("compression", "is_compressed"):
+        yield f"Tensor.{name}", lambda name=name: getattr(tensor, name)  # type: ignore[misc]
     for name in ("data", "stored", "sparsity", "nbytes", "external_buffer", "quantization"):
         yield f"Tensor.{name}", lambda name=name: getattr(tensor, name)  # type: ignore[misc]
 

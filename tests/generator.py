@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 THEMES = (
     "types", "schemes", "shapes", "sparse", "operators", "FlexBuffers", "external", "shared",
-    "cycles", "names", "lengths", "all",
+    "cycles", "names", "lengths", "compressed", "all",
 )  # fmt: skip
 
 
@@ -185,14 +185,21 @@ class _Maker:
         """Choose a tensor type."""
         return self.pick(_UNKNOWN_TYPES if self.wild("types", 4) else _TYPES)
 
-    def tensor(self, graph: int) -> int:
+    def tensor(self, graph: int, index: int) -> int:
         """Write a tensor."""
         shape, type = self.shape(), self.number_of_a_type()
+        buffer = None
+        if self.is_about("compressed") and self.draw(4):
+            # Two constants, and what a DECODE may make of them.
+            type = self.pick((9, 9, 7, 0, 6, 4, 2, 3))
+            contents = bytes(self.draw(256) for _ in range(8)) * 8, self.ancillary(), None
+            content = contents[index % 3]
+            buffer = 0 if content is None else self.stored(content)
         fields = {
             "name": self.name(),
             "shape": self.numbers(shape, "i4"),
             "type": type,
-            "buffer": self.buffer(shape, type),
+            "buffer": self.buffer(shape, type) if buffer is None else buffer,
             "quantization": self.quantization(graph, shape),
             "is_variable": self.draw(8) == 7,
             "has_rank": self.draw(4) == 3,
@@ -215,6 +222,8 @@ class _Maker:
             return self.draw(len(self.buffers))
         if kind == 2 or size > 1 << 16:
             size = self.draw(65)
+        if self.wild("compressed"):
+            return self.stored(self.ancillary())
         content = bytes(self.draw(256) for _ in range(min(size, 8))) * (size // 8 + 1)
         if type == schema.TensorType.STRING and self.draw(3):
             count = max(math.prod(shape[:64]), 0) % 1000
@@ -226,6 +235,41 @@ class _Maker:
             fields = {"offset": abs(self.pick(_EDGES)), "size": abs(self.pick(_EDGES))}
         self.buffers.append(put(self.b, schema.BUFFER, fields))
         return len(self.buffers) - 1
+
+    def stored(self, content: bytes) -> int:
+        """Write a buffer with some bytes; give its index."""
+        fields = {"data": self.numbers(list(content), "u1")}
+        self.buffers.append(put(self.b, schema.BUFFER, fields))
+        return len(self.buffers) - 1
+
+    def ancillary(self) -> bytes:
+        """Make what a DECODE reads: a scheme, mostly as it should be, and tables."""
+        scheme = self.pick((0, 0, 2, 1, 1, 3, 127, 200))
+        parameters = (0xF2, self.pick((4, 1, 0, 255))) if scheme == 0 else (self.draw(256),)
+        if not self.draw(4):
+            parameters = (self.draw(256), self.draw(256))
+        table = [self.pick((0, 1, 128, 255, 7, 0x88)) for _ in range(self.draw(40))]
+        versions = (1, 1) if self.draw(8) else (self.draw(3), self.draw(3))
+        made = build.ancillary(scheme, parameters, bytes(table) * self.pick((1, 1, 30)), versions)
+        return made if self.draw(8) else made[: self.draw(20)]
+
+    def compression_metadata(self) -> bytes:
+        """Make TFLM's metadata of compressed tensors."""
+        graphs = [
+            [self.lookup_table(graph) for _ in range(self.draw(4))]
+            for graph in range(self.graph_count + (self.draw(20) == 19))
+        ]
+        made = build.compression_metadata(*graphs, version=self.draw(20) or 1)
+        if self.draw(8) < 7:
+            return made
+        return _with_wrong_words(made, self.draw)
+
+    def lookup_table(self, graph: int) -> tuple[int, int, int]:
+        """Choose a tensor, a buffer of values, and the bits of an index."""
+        count = self.counts[min(graph, self.graph_count - 1)]
+        tensor = self.draw(count) if self.draw(20) else self.pick((-1, count, 2**31 - 1))
+        buffer = self.draw(len(self.buffers)) if self.draw(20) else self.pick((2**32 - 1, 99))
+        return tensor, buffer, self.draw(9) if self.draw(4) else 2
 
     def scale(self) -> float:
         """Choose a scale."""
@@ -321,6 +365,10 @@ class _Maker:
         if self.draw(8) == 7:
             fields["intermediates"] = self.numbers(self.indices(graph, 6), "i4")
         code = self.codes[fields["opcode_index"]]
+        if self.is_about("compressed") and self.draw(8) and self.counts[graph] > 2:
+            first = 3 * self.draw(self.counts[graph] // 3)
+            fields["inputs"] = self.numbers([first, first + 1] * (1 + self.draw(2)), "i4")
+            fields["outputs"] = self.numbers([first + 2], "i4")
         if code == tflite.BuiltinOperator.CUSTOM or self.is_about("FlexBuffers"):
             fields["custom_options"] = self.numbers(list(self.flexbuffer()), "u1")
             if self.wild("lengths", 30):
@@ -394,20 +442,25 @@ class _Maker:
     def operator_code(self) -> int:
         """Write an operator code."""
         code = self.pick((3, 4, 9, 25, 32, 28, 18, 0, 22, 14, 114, 6, *range(212), 2**31 - 1))
-        if self.is_about("FlexBuffers"):
+        decodes = self.is_about("compressed") and self.draw(4) > 0
+        if self.is_about("FlexBuffers") or decodes:
             code = tflite.BuiltinOperator.CUSTOM
         self.codes.append(code)
         fields = {
             "builtin_code": code,
             "deprecated_builtin_code": min(code, 127),
             "version": self.draw(8),
-            "custom_code": self.name() if self.draw(2) or code == 32 else None,
+            "custom_code": build.text(self.b, "TFLM_DECODE")
+            if decodes
+            else self.name()
+            if self.draw(2) or code == 32
+            else None,
         }
         return put(self.b, schema.OPERATOR_CODE, fields)
 
     def subgraph(self, graph: int) -> int:
         """Write a subgraph."""
-        tensors = self.multiplied([self.tensor(graph) for _ in range(self.counts[graph])])
+        tensors = self.multiplied([self.tensor(graph, i) for i in range(self.counts[graph])])
         steps = self.multiplied([self.operator(graph) for _ in range(self.draw(6))])
         fields = {
             "name": self.name(),
@@ -439,6 +492,9 @@ class _Maker:
         known = ("min_runtime_version", "TFLITE_METADATA", "COMPRESSION_METADATA")
         name = build.text(self.b, self.pick(known)) if self.draw(2) else self.name()
         fields = {"name": name, "buffer": self.draw(len(self.buffers))}
+        if self.is_about("compressed"):
+            fields["name"] = build.text(self.b, "COMPRESSION_METADATA")
+            fields["buffer"] = self.stored(self.compression_metadata())
         return put(self.b, schema.METADATA, fields)
 
     def external_buffer(self) -> int:

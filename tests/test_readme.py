@@ -8,9 +8,11 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 from conftest import FIXTURES, ROOT
 from docs.make import screens_page
+from tests import build, compressed
 
 
 def test_the_command_prints_what_is_shown() -> None:
@@ -58,8 +60,8 @@ def test_the_pictures_show_what_is_printed() -> None:
         assert words <= set(text.split()), path.name
 
 
-def test_every_key_of_the_json_is_documented() -> None:
-    """Of all fixtures: models, tensors with values, and the specification."""
+def test_every_key_of_the_json_is_documented(tmp_path: Path) -> None:
+    """Of all fixtures and a compressed model: models, tensors with values; the specification."""
     page = (ROOT / "docs/json.md").read_text(encoding="utf-8")
     known = set(re.findall(r"`([a-z_0-9]+)`", page))
     commands = [["show", "--json", str(path)] for path in FIXTURES]
@@ -69,6 +71,14 @@ def test_every_key_of_the_json_is_documented() -> None:
         ["compare", "--format", "json", str(residual), str(other)]
         for other in (int4, residual.with_name("residual_int8.tflite"))
     ]
+    for name, content in {
+        "decode": compressed.decode_form(),
+        "metadata": compressed.metadata_form(tables=b"\0" * 7),
+        "unreadable": compressed.metadata_form(metadata=build.compression_metadata([(1, 2, 9)])),
+    }.items():
+        path = tmp_path / f"{name}.tflite"
+        path.write_bytes(content)
+        commands += [["show", "--json", str(path)], ["show", "--json", "--tensor", "w*", str(path)]]
     commands += [["spec", "--json"], ["check", "--format", "json", str(FIXTURES[0].parent)]]
     unknown = {key for command in commands for key in _keys(_data(command))} - known
     assert not unknown

@@ -23,6 +23,7 @@ from .errors import (
     TFLiteError,
     UnsupportedError,
 )
+from .format.compression import Compression
 from .format.schema import TensorType
 from .format.tables import ExternalBuffer
 from .model.block_quantization import Blockwise, MultiAxis
@@ -67,6 +68,7 @@ __all__ = [
     "Buffer",
     "Channels",
     "Comparison",
+    "Compression",
     "CorruptModelError",
     "Custom",
     "ExternalBuffer",

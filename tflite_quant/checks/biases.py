@@ -19,7 +19,7 @@ from ..model.operator import Operator
 from ..model.tensor import Tensor
 from .findings import Finding, Severity, counted
 from .tensors import Parameters, finding
-from .weights import channels_of, constant_of, integers_of, which
+from .weights import Values, channels_of, constant_of, which
 
 _ROUNDING = 2.0**-21
 """Relative error of a float32 product of two scales: a few units in the last place."""
@@ -88,7 +88,7 @@ class Bias(NamedTuple):
     is_of_gate: bool
 
 
-def scale_findings(bias: Bias) -> Iterator[Finding]:
+def scale_findings(bias: Bias, reader: Values) -> Iterator[Finding]:
     """Find scales of a bias that are not the product that they should be, and what that does.
 
     The kernel adds the integers of the bias to a sum of products, and multiplies the result by
@@ -106,7 +106,7 @@ def scale_findings(bias: Bias) -> Iterator[Finding]:
             bias, note, "no scale", "the product of the scales of input and weights", effect
         )
     elif bias.product is not None:
-        yield from _off_by_steps(bias, bias.product)
+        yield from _off_by_steps(bias, bias.product, reader)
 
 
 def _finding(bias: Bias, severity: Severity, found: str, expected: str, effect: str) -> Finding:
@@ -141,7 +141,7 @@ def _refusal(bias: Bias) -> Finding | None:
     return _finding(bias, Severity.ERROR, found, _expected(wanted), effect)
 
 
-def _off_by_steps(bias: Bias, product: NDArray[np.float64]) -> Iterator[Finding]:
+def _off_by_steps(bias: Bias, product: NDArray[np.float64], reader: Values) -> Iterator[Finding]:
     scales = bias.parameters.scheme.scales.astype(np.float64)
     if 1 not in (scales.size, product.size) and scales.size != product.size:
         return
@@ -151,7 +151,7 @@ def _off_by_steps(bias: Bias, product: NDArray[np.float64]) -> Iterator[Finding]
         gaps[gaps <= _ROUNDING * np.abs(product)] = 0
         if not gaps.any():
             return
-        steps = _effects(bias, gaps, product)
+        steps = _effects(bias, gaps, product, reader)
         visible = steps >= _VISIBLE
     if not visible.any():
         return
@@ -164,7 +164,7 @@ def _off_by_steps(bias: Bias, product: NDArray[np.float64]) -> Iterator[Finding]
 
 
 def _effects(
-    bias: Bias, gaps: NDArray[np.float64], product: NDArray[np.float64]
+    bias: Bias, gaps: NDArray[np.float64], product: NDArray[np.float64], reader: Values
 ) -> NDArray[np.float64]:
     """Return by how many steps each value of a bias changes the output; none if it is unknown.
 
@@ -172,7 +172,7 @@ def _effects(
     """
     if constant_of(bias.tensor) is None:
         return bias.output.span * gaps / product
-    values = integers_of(bias.tensor)
+    values = reader.of(bias.tensor)
     if values is None or gaps.size not in (1, values.size):
         return np.zeros(1)
     return np.abs(values.reshape(-1).astype(np.float64)) * gaps / bias.output.step
@@ -195,13 +195,13 @@ def _effect(bias: Bias, steps: float, channel: int, channels: int, others: int) 
     )
 
 
-def value_findings(operator: Operator, bias: Tensor) -> Iterator[Finding]:
+def value_findings(operator: Operator, bias: Tensor, reader: Values) -> Iterator[Finding]:
     """Find values at the ends of a bias' type.
 
     The converter clips to a range that is symmetric (google-ai-edge/LiteRT,
     tflite/tools/optimize/quantization_utils.cc).
     """
-    values = integers_of(bias)
+    values = reader.of(bias)
     if values is None or not values.size:
         return
     values = values.reshape(-1)
@@ -258,7 +258,7 @@ def is_summed_in_32_bits(operator: Operator, read: TensorType, bias: TensorType 
     return option == TensorType.INT32
 
 
-def sum_findings(sums: Sum) -> Iterator[Finding]:
+def sum_findings(sums: Sum, reader: Values) -> Iterator[Finding]:
     """Find channels whose sum of bias and products can exceed an int32.
 
     The kernel sums `(q - zero_point) * weight` over all weights of a channel, and adds the bias
@@ -268,7 +268,7 @@ def sum_findings(sums: Sum) -> Iterator[Finding]:
     weights, axis, bias = sums.weights, sums.axis, sums.bias
     if constant_of(weights) is None or not 0 <= axis < len(weights.shape) <= MAX_RANK:
         return
-    stored = np.zeros(1, np.int64) if bias is None else integers_of(bias)
+    stored = np.zeros(1, np.int64) if bias is None else reader.of(bias)
     if stored is None or not stored.size:
         return
     values: NDArray[np.float64] = stored.reshape(-1).astype(np.float64)
@@ -277,7 +277,7 @@ def sum_findings(sums: Sum) -> Iterator[Finding]:
     of_weight = max(map(abs, INTEGER_RANGES.get(weights.type, (0,))))
     if np.abs(values).max() + count * of_weight * max(sums.high, -sums.low) <= _LARGEST_SUM:
         return
-    data = integers_of(weights)
+    data = reader.of(weights)
     channels = None if data is None else channels_of(data, axis)
     if channels is None:
         return

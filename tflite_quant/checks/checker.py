@@ -41,11 +41,13 @@ def check(model: Model | Source) -> Report:
         with open(model) as opened:
             return check(opened)
     parameters = {t: parameters_of(t) for subgraph in model.subgraphs for t in subgraph.tensors}
-    budget = model.structure.file.afresh().budget
+    budget, decoding = (model.structure.file.afresh().budget for _ in range(2))
     # Not a list, since a tensor may be the input of an operator twice.
     findings: dict[Finding, None] = {}
     for finding in chain(
-        tensor_findings(parameters), operator_findings(model, parameters), graph_findings(model)
+        tensor_findings(parameters, decoding),
+        operator_findings(model, parameters, decoding),
+        graph_findings(model),
     ):
         budget.spend(CHARACTER_COST * len(str(finding)), "the findings")
         findings[finding] = None

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from ..format.budget import Budget
 from ..format.schema import INTEGER_RANGES, TensorType
+from ..model.compressed import places_of
 from ..model.model import Model
 from ..model.operator import Operator
 from ..model.tensor import Tensor
-from ..summary.float_operators import CALLS, CONVERSIONS, place_of
+from ..summary.float_operators import CALLS, CONVERSIONS
 from .biases import (
     Bias,
     Output,
@@ -30,7 +31,7 @@ from .biases import (
 from .findings import Finding, Severity
 from .rules import RULES, Agreement, Domain, Each, Granularity, Operand, Product, Role, Rule
 from .tensors import Parameters, finding, listed, parameters_of
-from .weights import constant_of, weight_findings
+from .weights import Values, constant_of, weight_findings
 
 _NOTE, _WARNING, _ERROR = Severity.NOTE, Severity.WARNING, Severity.ERROR
 
@@ -74,6 +75,7 @@ class _Case:
     uses: list[_Use]
     seen: set[object]
     """The constants that have been checked: many operators may share one."""
+    values: Values
     budget: Budget
 
     def find(
@@ -108,12 +110,22 @@ class _Case:
         )
 
 
-def operator_findings(model: Model, parameters: Mapping[Tensor, Parameters]) -> Iterator[Finding]:
-    """Find where the operators of a model differ from the specification."""
-    seen: set[object] = set()
+def operator_findings(
+    model: Model, parameters: Mapping[Tensor, Parameters], decoding: Budget
+) -> Iterator[Finding]:
+    """Find where the operators of a model differ from the specification.
+
+    Parameters
+    ----------
+    model : Model
+    parameters : mapping of Tensor to Parameters
+    decoding : Budget
+        For the values of compressed weights.
+    """
+    seen, values = set[object](), Values(decoding)
     budget = model.structure.file.afresh().budget
     for operator in (operator for graph in model.subgraphs for operator in graph.operators):
-        case = _case_of(operator, parameters, seen, budget)
+        case = _case_of(operator, parameters, seen, values, budget)
         if case is None:
             yield from _unspecified(operator, parameters)
         else:
@@ -124,6 +136,7 @@ def _case_of(
     operator: Operator,
     parameters: Mapping[Tensor, Parameters],
     seen: set[object],
+    values: Values,
     budget: Budget,
 ) -> _Case | None:
     """Return an operator with the rule for the type of its first activation.
@@ -140,7 +153,7 @@ def _case_of(
             # For a QUANTIZE from float, the output decides.
             leading = leading[1:]
         if leading and leading[0].tensor.type is leading[0].operand.types[0]:
-            return _Case(operator, rule, domain, uses, seen, budget)
+            return _Case(operator, rule, domain, uses, seen, values, budget)
     return None
 
 
@@ -166,7 +179,7 @@ def _unspecified(operator: Operator, parameters: Mapping[Tensor, Parameters]) ->
     if operator.code.name in _NOT_COMPUTING:
         return
     for tensor in (*operator.inputs, *operator.outputs):
-        if tensor is None or tensor.is_constant:
+        if tensor is None or constant_of(tensor) is not None:
             continue
         if tensor.type in (TensorType.INT8, TensorType.INT16) and parameters[tensor].scale_count:
             known = any(operator.code.name in rules for rules in RULES.values())
@@ -354,17 +367,11 @@ def _bias_scale(case: _Case, use: _Use) -> Iterator[Finding]:
     operand, product = use.operand, _product_of(case, use.operand)
     is_compared = "scale" in operand.checks
     is_of_gate = operand.normalized is not None
-    yield from scale_findings(
-        Bias(
-            case.operator,
-            use.tensor,
-            use.parameters,
-            product,
-            _output_of(case),
-            is_compared,
-            is_of_gate,
-        )
-    )
+    bias = Bias(
+        case.operator, use.tensor, use.parameters, product, _output_of(case), is_compared,
+        is_of_gate,
+    )  # fmt: skip
+    yield from scale_findings(bias, case.values)
 
 
 def _output_of(case: _Case) -> Output:
@@ -404,9 +411,11 @@ def _values(case: _Case, use: _Use) -> Iterator[Finding]:
         return
     if use.operand.role is Role.WEIGHT and _is_new(case, use.tensor, use.parameters.axis):
         is_wide = case.domain is Domain.INT16X8
-        yield from weight_findings(case.operator, use.operand, use.tensor, use.parameters, is_wide)
+        yield from weight_findings(
+            case.operator, use.operand, use.tensor, use.parameters, is_wide, case.values
+        )
     if use.operand.role is Role.BIAS and _is_new(case, use.tensor, use.tensor.type):
-        yield from value_findings(case.operator, use.tensor)
+        yield from value_findings(case.operator, use.tensor, case.values)
 
 
 def _sums(case: _Case) -> Iterator[Finding]:
@@ -422,7 +431,7 @@ def _sums(case: _Case) -> Iterator[Finding]:
         return
     if not is_summed_in_32_bits(case.operator, read.tensor.type, bias and bias.tensor.type):
         return
-    place = None if bias is None else place_of(bias.tensor)
+    place = None if bias is None else _place(bias.tensor)
     zeros, ends = read.parameters.scheme.zero_points, INTEGER_RANGES[read.tensor.type]
     if zeros.size == 1 and _is_new(case, weights.tensor, (place, int(zeros[0]))):
         cost = 16 if weights.tensor.is_sparse else 4
@@ -436,15 +445,20 @@ def _sums(case: _Case) -> Iterator[Finding]:
             case.operator, weights.tensor, axis, tensor, low, high, product,
             _output_of(case),
         )  # fmt: skip
-        yield from sum_findings(sums)
+        yield from sum_findings(sums, case.values)
 
 
 def _is_new(case: _Case, tensor: Tensor, view: object) -> bool:
     """Tell whether a constant has not been checked in this way, and mark it as checked."""
-    key = (place_of(tensor), view)
+    key = (_place(tensor), view)
     is_new = key not in case.seen
     case.seen.add(key)
     return is_new
+
+
+def _place(tensor: Tensor) -> object:
+    """Return where the values of a tensor are, as a key."""
+    return places_of(constant_of(tensor) or tensor)
 
 
 def _agreement(case: _Case) -> Iterator[Finding]:

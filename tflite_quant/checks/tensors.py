@@ -17,16 +17,21 @@ from ..errors import (
     UnsupportedError,
     brief,
 )
-from ..format.budget import MAX_ARRAY_RANK
+from ..format.budget import MAX_ARRAY_RANK, Budget
+from ..format.compression import HUFFMAN
 from ..format.schema import INTEGER_RANGES, TensorType
 from ..format.sparsity import DenseDimension
 from ..model.block_quantization import Blockwise, MultiAxis
+from ..model.compressed import places_of
 from ..model.operator import Operator
 from ..model.quantization import NotQuantized, PerAxis, PerTensor
 from ..model.tensor import Tensor
 from .findings import KINDS, Finding, Severity, Subject, counted
 
 _SMALLEST = np.finfo(np.float32).tiny
+
+_BIT_COST = 16
+"""What a bit of codes of different lengths costs: they are decoded one at a time."""
 
 _AXIS_OF_BIAS = (
     "LiteRT refuses to open the model; kernels for microcontrollers ignore a bias' axis."
@@ -139,16 +144,44 @@ def listed(word: str, values: NDArray[Any], limit: int = 4) -> str:
     return f"{word}{'s' if values.size > 1 else ''} {shown}{more}"
 
 
-def tensor_findings(parameters: Mapping[Tensor, Parameters]) -> Iterator[Finding]:
-    """Find problems of single tensors, and of tensors that share a buffer."""
+def tensor_findings(parameters: Mapping[Tensor, Parameters], budget: Budget) -> Iterator[Finding]:
+    """Find problems of single tensors, and of tensors that share a buffer.
+
+    Parameters
+    ----------
+    parameters : mapping of Tensor to Parameters
+    budget : Budget
+        For the values of compressed tensors.
+    """
     seen: set[object] = set()
     looked_at: _Faults = {}
     for tensor, its_parameters in parameters.items():
-        if tensor.type in INTEGER_RANGES:
+        # An encoded tensor may keep the parameters that it had before.
+        if tensor.type in INTEGER_RANGES and tensor.role != "encoded":
             yield from _parameters(tensor, its_parameters, looked_at)
-        if tensor.is_constant:
-            yield from _contents(tensor, seen)
+        if tensor.is_constant or tensor.is_compressed:
+            yield from _contents(tensor, seen, budget)
     yield from _shared(parameters)
+
+
+def can_decode(tensor: Tensor, budget: Budget) -> bool:
+    """Tell whether a budget lasts for the values of a compressed tensor, and charge it.
+
+    Raises
+    ------
+    TFLiteError
+        The compression cannot be read.
+    """
+    facts = tensor.compression
+    if facts is None:
+        return True
+    cost = facts.dense_nbytes or 0
+    if facts.scheme == HUFFMAN:
+        cost += _BIT_COST * 8 * facts.nbytes
+    if budget.spent + cost > budget.limit:
+        return False
+    budget.spent += cost
+    return True
 
 
 def _parameters(tensor: Tensor, parameters: Parameters, looked_at: _Faults) -> Iterator[Finding]:
@@ -314,9 +347,12 @@ def _counts(tensor: Tensor, scheme: PerAxis) -> Iterator[Finding]:
     yield finding("TQ104", severity, tensor, found, expected, effect)
 
 
-def _contents(tensor: Tensor, seen: set[object]) -> Iterator[Finding]:
-    """Find bytes that do not fit. Strings that many tensors share are decoded only once."""
+def _contents(tensor: Tensor, seen: set[object], budget: Budget) -> Iterator[Finding]:
+    """Find bytes that do not fit. What many tensors share is decoded only once."""
     try:
+        if tensor.compression is not None:
+            _decode(tensor, seen, budget)
+            return
         tensor.stored  # noqa: B018  # reading it checks that it fits
         if tensor.type is TensorType.STRING:
             # Whatever the shape: a wrong count of strings is seen before any of them is decoded.
@@ -335,6 +371,14 @@ def _contents(tensor: Tensor, seen: set[object]) -> Iterator[Finding]:
     except UnsupportedError:
         # An unknown type is not the fault of the model.
         return
+
+
+def _decode(tensor: Tensor, seen: set[object], budget: Budget) -> None:
+    """Decode a compressed tensor, which checks that it can be."""
+    key = places_of(tensor)
+    if key not in seen and can_decode(tensor, budget):
+        seen.add(key)
+        tensor.data  # noqa: B018
 
 
 def _blocks(tensor: Tensor) -> Iterator[Finding]:
@@ -358,7 +402,7 @@ def _blocks(tensor: Tensor) -> Iterator[Finding]:
 def _shared(parameters: Mapping[Tensor, Parameters]) -> Iterator[Finding]:
     sharing: dict[int, list[Tensor]] = defaultdict(list)
     for tensor in parameters:
-        if tensor.is_constant and tensor.external_buffer is None:
+        if tensor.is_constant and tensor.external_buffer is None and tensor.role != "encoded":
             sharing[tensor.buffer.index].append(tensor)
     for index, (first, *others) in sharing.items():
         for other in others:

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import TFLiteError
-from ..format.budget import MAX_RANK
+from ..format.budget import MAX_RANK, Budget
 from ..format.schema import TensorType
 from ..model.operator import Operator
 from ..model.tensor import Tensor
 from .findings import Finding, Severity
 from .rules import Operand
-from .tensors import Parameters, finding, listed
+from .tensors import Parameters, can_decode, finding, listed
 
 _CROWD = 64
 """The fewest values of a channel of which many at the ends of the range mean anything,"""
@@ -30,8 +30,41 @@ _DENSE_PER_BYTE = 64
 """Values that a sparse tensor may have for each of its stored bytes."""
 
 
+class Values:
+    """Reads the values of constants, and decodes compressed ones as long as a budget lasts.
+
+    Parameters
+    ----------
+    budget : Budget
+    """
+
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget
+
+    def of(self, tensor: Tensor) -> NDArray[Any] | None:
+        """Return the values as integers; None if they cannot be read, which `tensors` reports.
+
+        Large sparse tensors that store little are skipped, because a small file can have many.
+        """
+        constant = constant_of(tensor)
+        if constant is None or (_is_spread(constant) and not constant.is_compressed):
+            return None
+        try:
+            if not can_decode(constant, self.budget):
+                return None
+            data = constant.data
+        except TFLiteError:
+            return None
+        return data if data.dtype.kind in "iu" else None
+
+
 def weight_findings(
-    operator: Operator, operand: Operand, tensor: Tensor, parameters: Parameters, is_wide: bool
+    operator: Operator,
+    operand: Operand,
+    tensor: Tensor,
+    parameters: Parameters,
+    is_wide: bool,
+    values: Values,
 ) -> Iterator[Finding]:
     """Find problems in the values of weights.
 
@@ -46,8 +79,9 @@ def weight_findings(
         Those of the weights.
     is_wide : bool
         Whether they are multiplied by int16 values.
+    values : Values
     """
-    data = integers_of(tensor)
+    data = values.of(tensor)
     if data is None or not data.size or operand.range is None:
         return
     bottom, top = operand.range
@@ -110,32 +144,19 @@ def _crowded(channels: NDArray[Any], top: int) -> NDArray[np.bool_]:
 
 
 def constant_of(tensor: Tensor) -> Tensor | None:
-    """Return the constant that holds a tensor's values: itself, or what a DENSIFY makes it of."""
-    if tensor.is_constant:
+    """Return the tensor that has a tensor's values: itself, or what a DENSIFY makes it of."""
+    if tensor.is_constant or tensor.is_compressed:
         return tensor
     operator = tensor.converted
     return operator.inputs[0] if operator is not None and operator.code.name == "DENSIFY" else None
 
 
-def integers_of(tensor: Tensor) -> NDArray[Any] | None:
-    """Return the values as integers; None if they cannot be read, which `tensors` reports.
-
-    Large sparse tensors that store little are skipped, because a small file can have many.
-    """
-    constant = constant_of(tensor)
-    if constant is None:
-        return None
-    tensor = constant
-    if tensor.is_sparse and (
+def _is_spread(tensor: Tensor) -> bool:
+    """Tell whether a sparse tensor is large, but stores little."""
+    return tensor.is_sparse and (
         len(tensor.shape) > MAX_RANK
         or math.prod(tensor.shape) > _DENSE_PER_BYTE * (tensor.nbytes or 0)
-    ):
-        return None
-    try:
-        data = tensor.data
-    except TFLiteError:
-        return None
-    return data if data.dtype.kind in "iu" else None
+    )
 
 
 def channels_of(data: NDArray[Any], axis: int | None) -> NDArray[Any] | None:

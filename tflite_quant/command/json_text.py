@@ -242,6 +242,11 @@ def tensor_facts(tensor: Tensor) -> dict[str, Any]:
     }
     if tensor.external_buffer is not None:
         facts["external_buffer"] = tensor.external_buffer._asdict()
+    if tensor.is_compressed:
+        try:
+            facts["compression"] = dict(vars(tensor.compression))
+        except TFLiteError as error:
+            facts |= {"compression": None, "compression_error": str(error)}
     if tensor.is_sparse:
         try:
             facts["sparsity"] = _sparsity_data(tensor)

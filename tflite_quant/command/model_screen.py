@@ -20,7 +20,7 @@ from ..model.subgraph import Subgraph
 from ..model.tensor import Tensor
 from ..summary.options import options_text
 from ..summary.records import indices, real_range
-from ..summary.summary import MIXED, Summary
+from ..summary.summary import MIXED, Summary, compressed_text
 from .layout import Column, shortened, text_table
 from .terminal import painted
 
@@ -100,6 +100,8 @@ def _head(model: Model) -> Iterator[str]:
     if summary.custom_operators:
         counts = ", ".join(f"{for_terminal(name)} {n}" for name, n in summary.custom_operators)
         yield f"custom operators: {counts}"
+    if summary.compressed:
+        yield f"compressed: {compressed_text(summary)}"
 
 
 def _types(model: Model, summary: Summary) -> str:
@@ -107,7 +109,7 @@ def _types(model: Model, summary: Summary) -> str:
     stored: dict[str, dict[str, None]] = {"weight": {}, "bias": {}}
     for graph in model.subgraphs:
         for tensor in graph.tensors:
-            if tensor.is_constant and tensor.role in stored:
+            if (tensor.is_constant or tensor.is_compressed) and tensor.role in stored:
                 stored[tensor.role][tensor.type.name] = None
     parts = (
         ("computes", summary.compute_types),
@@ -210,13 +212,19 @@ def tensor_row(tensor: Tensor) -> tuple[str, ...]:
     external, size = tensor.external_buffer, "" if tensor.nbytes is None else str(tensor.nbytes)
     return (
         str(tensor.index),
-        tensor.type.name + (" sparse" if tensor.is_sparse else ""),
+        type_text(tensor, " "),
         _dimensions(tensor.shape_signature),
         size if external is None else f"{size} in {for_terminal(external.file)}",
         *parameters(tensor.quantization),
         tensor.role,
         for_terminal(tensor.name),
     )
+
+
+def type_text(tensor: Tensor, separator: str) -> str:
+    """Return a tensor's type, and how its values are stored: 'INT8 sparse'."""
+    words = ((tensor.is_sparse, "sparse"), (tensor.is_compressed, "compressed"))
+    return separator.join([tensor.type.name, *(word for applies, word in words if applies)])
 
 
 def _dimensions(shape: tuple[int, ...]) -> str:

@@ -19,7 +19,7 @@ from ..model.tensor import Tensor
 from ..summary.records import real_range
 from ..summary.statistics import Statistics, histogram, share_at, statistics
 from .layout import Column, text_table
-from .model_screen import number, parameters
+from .model_screen import number, parameters, type_text
 
 _SCALES, _STRINGS, _OPERATORS = 8, 4, 8
 """How many scales, strings and operators are shown."""
@@ -46,7 +46,7 @@ def tensor_lines(tensor: Tensor, width: int | None = None) -> Iterator[str]:
 
 
 def _facts(tensor: Tensor) -> Iterator[tuple[str, str]]:
-    yield "type", tensor.type.name + (", sparse" if tensor.is_sparse else "")
+    yield "type", type_text(tensor, ", ")
     signature = tensor.shape_signature
     dynamic = "" if signature == tensor.shape else f", signature {brief(signature)}"
     yield "shape", brief(tensor.shape) + dynamic
@@ -54,6 +54,11 @@ def _facts(tensor: Tensor) -> Iterator[tuple[str, str]]:
     yield "role", tensor.role + (", variable" if tensor.is_variable else "")
     yield "written by", _operators([] if tensor.producer is None else [tensor.producer])
     yield "read by", _operators(tensor.consumers)
+    if tensor.is_compressed:
+        try:
+            yield "compression", str(tensor.compression)
+        except TFLiteError as error:
+            yield "compression", _reason(tensor, error)
     yield from _quantization(tensor)
     if tensor.is_sparse:
         try:
@@ -107,7 +112,8 @@ def _quantization(tensor: Tensor) -> Iterator[tuple[str, str]]:
 def _values(tensor: Tensor) -> Iterator[str]:
     """Yield statistics of the stored and of the real values, and a histogram."""
     try:
-        stored: NDArray[Any] | None = tensor.data if tensor.converted is None else None
+        has_data = tensor.converted is None or tensor.is_compressed
+        stored: NDArray[Any] | None = tensor.data if has_data else None
     except TFLiteError as error:
         yield f"\nno values: {_reason(tensor, error)}"
         return

@@ -69,6 +69,7 @@ _COLOURS = {
     "output": "1",
     "state": "34",
     "constant": "2",
+    "encoded": "2",
     "float": "31",
     "bad": "31",
     "poor": "33",

@@ -221,8 +221,8 @@ def _constants(file: File, tensors: Sequence[Tensor], patterns: Sequence[str]) -
     inside = [tensor for tensor in chosen if tensor.external_buffer is None]
     sizes = (
         t.nbytes or 0
-        if t.is_constant and not t.is_sparse
-        else math.prod(t.shape[:MAX_ARRAY_RANK]) * (1 if t.is_constant else 4)
+        if t.is_constant and not (t.is_sparse or t.is_compressed)
+        else math.prod(t.shape[:MAX_ARRAY_RANK]) * (1 if t.is_constant or t.is_compressed else 4)
         for t in inside
     )
     file.spend(ELEMENT_COST * sum(sizes), "the values of constants")
@@ -306,10 +306,14 @@ static inline float {name}_dequantize({c_type} q) {{
 
 def _constant(tensor: Tensor, name: str, prefix: str) -> Iterator[str]:
     """Define the values of a constant, and its scales."""
-    yield f"/* {_comment(tensor.name)}: {tensor.type.name} of shape {list(tensor.shape)} */"
-    if not tensor.is_constant:
+    encoded = ", encoded" if tensor.role == "encoded" else ""
+    shape = list(tensor.shape)
+    yield f"/* {_comment(tensor.name)}: {tensor.type.name} of shape {shape}{encoded} */"
+    if tensor.is_compressed:
+        values: NDArray[Any] = tensor.data
+    elif not tensor.is_constant:
         # An operator makes it of a constant alone, such as float32 weights of float16 ones.
-        values: NDArray[Any] = tensor.dequantize()
+        values = tensor.dequantize()
     else:
         values = tensor.data if tensor.is_sparse else tensor.stored
     c_type = _C_TYPES.get(values.dtype.str[1:])
@@ -318,6 +322,9 @@ def _constant(tensor: Tensor, name: str, prefix: str) -> Iterator[str]:
     if values.dtype.type is np.float16:
         values = values.view(np.dtype("u2").newbyteorder(values.dtype.byteorder))
     yield from _array(name, c_type, values.reshape(-1), prefix)
+    if tensor.role == "encoded":
+        # Its scales are those of the tensor that a DECODE makes of it.
+        return
     match tensor.quantization:
         case PerTensor() as quantization:
             yield from _scale_and_zero_point(quantization, name.upper())

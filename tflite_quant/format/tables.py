@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CorruptModelError, plural
+from ..errors import CorruptModelError, TFLiteError, plural
 from . import schema
 from .budget import ELEMENT_COST, VECTOR_COST
+from .compression_metadata import DECODE_OPERATOR, LookupTable, read_compressed
 from .flatbuffer import File, Positions, Tables, Vectors, read_tables
 
 CUSTOM, BLOCKWISE, MULTI_AXIS = 1, 2, 3
@@ -175,6 +176,25 @@ class Structure:
             tables.numbers("version").tolist(),
         )
         return [OperatorCode(*facts) for facts in zip(*columns, strict=True)]
+
+    @cached_property
+    def has_decode(self) -> bool:
+        """Whether the model may have operators DECODE, which few models have."""
+        return any(code.custom_name == DECODE_OPERATOR for code in self.codes)
+
+    @cached_property
+    def lookup_tables(self) -> dict[int, LookupTable] | TFLiteError:
+        """Where the metadata say that the values of compressed tensors are, by the tensors' rows.
+
+        An error if the metadata cannot be read: the file opens, but nobody knows which tensors are
+        compressed.
+        """
+        places = self.buffer_starts, self.buffer_sizes, self.tensor_bounds
+        try:
+            return read_compressed(self.file, self.metadata, *places)
+        except TFLiteError as error:
+            # Without the traceback, which would keep the file alive.
+            return type(error)(str(error))
 
 
 def read_structure(file: File) -> Structure:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ..errors import UnsupportedError
 from ..format.schema import TensorType
 from ..format.source import Source
+from ..format.values import VIEWED, stored_bytes
 from ..model.model import Model, Signature, open
 from ..model.operator import Operator
 from ..model.subgraph import counted
@@ -264,7 +265,9 @@ class Interpreter:
             raise UnsupportedError(f"tensor {tensor.index} {tensor.name!r} has no values")
         if tensor.type in _AS_INT8:
             return tensor.stored.view(np.int8)
-        return tensor.stored if tensor.is_sparse else tensor.data
+        if tensor.is_compressed and tensor.type in VIEWED:
+            return _as_it_lies(tensor)
+        return tensor.stored if tensor.is_sparse or tensor.type in VIEWED else tensor.data
 
     def _tensor(self, index: int, subgraph_index: int) -> Tensor:
         if not 0 <= subgraph_index < self.num_subgraphs():
@@ -342,6 +345,17 @@ def _as_litert(values: NDArray[Any]) -> NDArray[Any]:
     """Return an array, or the numpy scalar that LiteRT returns in place of one without axes."""
     scalar: NDArray[Any] = values if values.ndim else values[()]
     return scalar
+
+
+def _as_it_lies(tensor: Tensor) -> NDArray[Any]:
+    """Return the bytes of a compressed constant as LiteRT takes them: for plain values."""
+    expected = stored_bytes(tensor.type, tensor.shape)
+    if tensor.nbytes != expected:
+        raise UnsupportedError(
+            f"tensor {tensor.index} {tensor.name!r} has {tensor.nbytes} bytes, which LiteRT "
+            "refuses: its values are compressed; tflite_quant.open() reads them"
+        )
+    return tensor.stored.view(tensor.dtype).reshape(tensor.shape)
 
 
 def _op_details(node: Operator, types: Sequence[type]) -> OpDetails:

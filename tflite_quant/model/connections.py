@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..format.schema import TensorType
+from .compressed import decoded_tensors
 from .operands import bias_positions, weight_positions
 from .operator import Operator
 from .tensor import Tensor
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _CONVERSIONS = ("DEQUANTIZE", "DENSIFY")
 """Operators whose output has the real values of their input, in another form."""
+_FIRST = ("DENSIFY", "CUSTOM")
+"""Operators whose output a DEQUANTIZE may convert once more; the only custom one is DECODE."""
 
 
 class Connections(NamedTuple):
@@ -29,7 +32,9 @@ class Connections(NamedTuple):
     consumers : dict of int to list of Operator
         The operators that read it, in the order in which they run.
     converted : dict of int to Operator
-        For a tensor that is made of a constant alone, the operator that converts the constant.
+        For a tensor that is made of constants alone, the operator that converts them.
+    encoded : dict of int to Operator
+        For a constant that only DECODE operators read, the last of them.
     roles : dict of int to str
         What each tensor is for; see `Tensor.role`.
     """
@@ -37,6 +42,7 @@ class Connections(NamedTuple):
     producers: dict[int, Operator]
     consumers: dict[int, list[Operator]]
     converted: dict[int, Operator]
+    encoded: dict[int, Operator]
     roles: dict[int, str]
 
 
@@ -53,27 +59,47 @@ def connect(subgraph: Subgraph) -> Connections:
             if tensor is not None:
                 producers[tensor.index] = operator
         _note_conversion(operator, converted)
-    roles = _roles(subgraph, converted)
-    return Connections(producers, dict(consumers), converted, roles)
+    encoded = _encoded(subgraph, consumers)
+    roles = _roles(subgraph, converted, encoded)
+    return Connections(producers, dict(consumers), converted, encoded, roles)
+
+
+def _encoded(subgraph: Subgraph, consumers: dict[int, list[Operator]]) -> dict[int, Operator]:
+    """Return the constants that have no values of their own: only DECODE operators read them."""
+    decoding = {
+        (constant.index, operator.index): operator
+        for operator in subgraph.operators
+        for sources in decoded_tensors(operator)
+        for constant in (sources.encoded, sources.ancillary)
+    }
+    return {
+        index: operator
+        for (index, _), operator in decoding.items()
+        if all((index, reader.index) in decoding for reader in consumers[index])
+    }
 
 
 def _note_conversion(operator: Operator, converted: dict[int, Operator]) -> None:
     """Note the output of an operator that only converts a constant.
 
-    A sparse constant may be made dense first and dequantized then; nothing longer is followed.
+    A constant may be made dense or decoded first and dequantized then; nothing longer is followed.
     """
+    for sources in decoded_tensors(operator):
+        converted[sources.tensor.index] = operator
     if operator.code.name not in _CONVERSIONS or not operator.inputs or not operator.outputs:
         return
     source, target = operator.inputs[0], operator.outputs[0]
     if source is None or target is None or target.is_constant:
         return
     before = converted.get(source.index)
-    is_dense = operator.code.name == "DEQUANTIZE" and before is not None
-    if source.is_constant or (is_dense and before is not None and before.code.name == "DENSIFY"):
+    is_second = operator.code.name == "DEQUANTIZE" and before is not None
+    if source.is_constant or (is_second and before is not None and before.code.name in _FIRST):
         converted[target.index] = operator
 
 
-def _roles(subgraph: Subgraph, converted: dict[int, Operator]) -> dict[int, str]:
+def _roles(
+    subgraph: Subgraph, converted: dict[int, Operator], encoded: dict[int, Operator]
+) -> dict[int, str]:
     of_operands: dict[int, str] = {}
     # From the end, since the constant that a DEQUANTIZE reads is what its output is.
     for operator in reversed(subgraph.operators):
@@ -87,6 +113,7 @@ def _roles(subgraph: Subgraph, converted: dict[int, Operator]) -> dict[int, str]
             role = of_operands.get(operator.outputs[0].index, "")
             if role and operator.inputs and operator.inputs[0] is not None:
                 of_operands.setdefault(operator.inputs[0].index, role)
+    of_operands |= dict.fromkeys(encoded, "encoded")
     ends = {tensor.index: "output" for tensor in subgraph.outputs}
     ends |= {tensor.index: "input" for tensor in subgraph.inputs}
     return {

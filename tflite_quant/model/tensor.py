@@ -23,11 +23,14 @@ from ..errors import (
 )
 from ..format import values
 from ..format.budget import DENSE_PER_BYTE, MAX_ARRAY_RANK, Budget
+from ..format.compression import Compression
+from ..format.decoding import decode
 from ..format.schema import INTEGER_RANGES, TensorType, quantization_details_name
 from ..format.sparsity import Sparsity, densify, sparsity_of
 from ..format.tables import BLOCKWISE, CUSTOM, ExternalBuffer, Structure
 from .block_quantization import Blockwise, MultiAxis
 from .buffer import Buffer
+from .compressed import encoding_of, lookup_table_of, sources_of
 from .once import cached_property
 from .quantization import (
     Custom,
@@ -123,9 +126,14 @@ class Tensor:
             self.quantization = quantization
 
     def __repr__(self) -> str:
+        try:
+            compressed = ", compressed" if self.is_compressed else ""
+        except ValueError:
+            # The model is closed.
+            compressed = ""
         return (
             f"Tensor({self.index}, {self.name!r}, {self.type.name}, "
-            f"{brief(self.shape_signature)}, {self.quantization})"
+            f"{brief(self.shape_signature)}, {self.quantization}{compressed})"
         )
 
     def _repr_html_(self) -> str:
@@ -173,22 +181,58 @@ class Tensor:
 
     @property
     def role(self) -> str:
-        """What it is for: input, output, weight, bias, constant, state or activation.
+        """What it is for: input, output, weight, bias, constant, encoded, state or activation.
 
         "input" and "output" are those of the subgraph. A constant that goes through a DEQUANTIZE
-        has the role of the result, which is made of a constant alone. "state" is what lasts from
+        has the role of the result, which is made of a constant alone. "encoded" is what a DECODE
+        makes weights of: compressed values, and how to decode them. "state" is what lasts from
         one run to the next. Other constants, such as shapes and tables, are "constant".
         """
         return self.subgraph.connections.roles[self.index]
 
     @property
     def converted(self) -> Operator | None:
-        """The operator that makes it of a constant alone: a DEQUANTIZE or DENSIFY; else None.
+        """The operator that makes it of constants alone: a DEQUANTIZE, DENSIFY or DECODE; or None.
 
         The weights of a float16 model are such tensors. They have real values, but no data: the
-        stored values are those of the operator's input.
+        stored values are those of the operator's input. What a DECODE makes has both.
         """
         return self.subgraph.connections.converted.get(self.index)
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether its values are compressed, as TensorFlow Lite Micro does with weights.
+
+        False also where that cannot be told; `compression` then says why.
+        """
+        try:
+            table = lookup_table_of(self)
+        except TFLiteError:
+            return False
+        return table is not None or sources_of(self) is not None
+
+    @property
+    def compression(self) -> Compression | None:
+        """How its values are compressed in the file; None if they are not.
+
+        `data` and `dequantize` decode them. It is the tensor with the values that has it: what an
+        operator DECODE makes of encoded constants, or the constant that the model's metadata
+        COMPRESSION_METADATA list.
+
+        Raises
+        ------
+        CorruptModelError
+            What the file says of the compression does not fit the tensor, or is broken.
+        UnsupportedError
+            It is of a newer version, or of a type that TFLM does not decode.
+        ExternalFileError
+            The values are in a file beside the model that is missing or cannot be read.
+        """
+        try:
+            encoding = encoding_of(self)
+        except TFLiteError as error:
+            raise self._labeled(error) from None
+        return None if encoding is None else encoding.facts
 
     @property
     def range(self) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
@@ -272,8 +316,9 @@ class Tensor:
 
         In that case, `dequantize` says why.
         """
-        if index < 0 or (tensor := self._other(index)).is_sparse:
-            # Many tensors may share one that is small in the file but large when it is dense.
+        if index < 0 or (tensor := self._other(index)).is_sparse or tensor.is_compressed:
+            # Many tensors may share one that is small in the file but large when it is dense, and
+            # one that is compressed may have itself for its scales.
             return None
         try:
             data = tensor.data
@@ -310,8 +355,8 @@ class Tensor:
         -------
         ndarray, shape `shape` or (n,)
             In the tensor's shape if each stored value is one element, as integers, for floats that
-            numpy does not have. In one dimension for the bytes of strings and packed values, and
-            for the values that a sparse tensor stores.
+            numpy does not have. In one dimension for the bytes of strings, packed and compressed
+            values, and for the values that a sparse tensor stores.
 
         Raises
         ------
@@ -333,15 +378,15 @@ class Tensor:
             A view of the file, without a copy, for all types that numpy has a dtype for. INT4,
             INT2 and UINT4 are unpacked to int8 and uint8; BFLOAT16 and FLOAT8 are float32, which
             holds their values exactly; strings are `bytes`. A sparse tensor's values are those of
-            the dense array.
+            the dense array, a compressed one's are decoded.
 
         Raises
         ------
         UnsupportedError
             The file does not hold the tensor's values, or holds them in an unknown form.
         CorruptModelError
-            The buffer does not hold as many values as the shape requires, or its strings or
-            sparse values are inconsistent.
+            The buffer does not hold as many values as the shape requires, or its strings, sparse or
+            compressed values are inconsistent.
         ExternalFileError
             The values are in a file beside the model that is missing or cannot be read.
         ValueError
@@ -358,7 +403,10 @@ class Tensor:
         return type(error)(f"{label}: {error}")
 
     def _stored(self) -> NDArray[Any]:
-        content, dtype = self._content(), values.stored_dtype_of(self.type)
+        content = self._content()
+        if self.is_constant and self.is_compressed:
+            return content
+        dtype = values.stored_dtype_of(self.type)
         if self.is_sparse or self.type is TensorType.STRING:
             if content.size % dtype.itemsize:
                 raise CorruptModelError(
@@ -382,6 +430,9 @@ class Tensor:
         return stored if values.is_packed(self.type) else self._shaped(stored)
 
     def _data(self) -> NDArray[Any]:
+        encoding = encoding_of(self)
+        if encoding is not None:
+            return self._shaped(decode(encoding))
         stored = self._stored()
         if self.is_sparse:
             return self._densified(stored)
@@ -419,6 +470,17 @@ class Tensor:
         # A model that is closed reads no file.
         self._structure.file.memory  # noqa: B018
         return folder.read(external.file, external.offset, external.length)
+
+    def _refuse_encoded(self) -> None:
+        """Raise an error if a DECODE makes values of it, and the bytes are none themselves."""
+        if not self._structure.has_decode or not self.is_constant:
+            return
+        operator = self.subgraph.connections.encoded.get(self.index)
+        if operator is not None:
+            raise UnsupportedError(
+                f"its bytes are encoded; operator {operator.index} {operator.name} makes of them "
+                "what has real values"
+            )
 
     def _why_not_constant(self) -> str:
         if (operator := self.converted) is not None and (source := operator.inputs[0]) is not None:
@@ -482,6 +544,8 @@ class Tensor:
         try:
             if values is None and not self.is_constant and (operator := self.converted) is not None:
                 return self._converted(operator, out)
+            if values is None:
+                self._refuse_encoded()
             self._check_parameters()
             given = self._data() if values is None else np.asarray(values)
             return self.quantization.dequantize(given, out)
@@ -492,6 +556,8 @@ class Tensor:
         self, operator: Operator, out: NDArray[np.float32] | None
     ) -> NDArray[np.float32]:
         """Return the real values that an operator makes of a constant."""
+        if operator.code.name == "CUSTOM":
+            return self.quantization.dequantize(self._data(), out)
         source = operator.inputs[0]
         assert source is not None
         if operator.code.name == "DENSIFY":

@@ -12,7 +12,8 @@ The rules, for the operators of all subgraphs:
   with fixed outputs, those that convert between the two (`CONVERSIONS`), those that run another
   subgraph (`CALLS`: the operators there are counted) and those that read only a shape (`SHAPES`).
 - Custom operators follow the same rules: the file does not say what they compute inside. Those
-  without inputs load tables, so that their outputs are fixed.
+  without inputs load tables, so that their outputs are fixed. Only DECODE is known: what it makes
+  of constants is fixed, and it does not count.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from ..format.schema import TensorType
+from ..model.compressed import Decoded, decoded_tensors, place_of
 from ..model.model import Model
 from ..model.operator import Operator
 from ..model.tensor import Tensor
@@ -104,12 +106,6 @@ def is_quantized(tensor: Tensor) -> bool:
     return tensor.is_quantized and tensor.type not in FLOATS
 
 
-def place_of(tensor: Tensor) -> tuple[str, int]:
-    """Return where a constant's values are, as a key: tensors may share them."""
-    external = tensor.external_buffer
-    return ("buffer", tensor.buffer.index) if external is None else ("external", external.id)
-
-
 class Walk:
     """Goes through the operators, and records what they compute on.
 
@@ -150,9 +146,12 @@ class Walk:
         inputs = [tensor for tensor in operator.inputs if tensor is not None]
         outputs = [tensor for tensor in operator.outputs if tensor is not None]
         self.has_operators = True
-        self._store(inputs)
         if operator.code.name == "CUSTOM":
             self.custom_operators[operator.custom_name or "CUSTOM"] += 1
+        if decoded := list(decoded_tensors(operator)):
+            self._decode(decoded)
+            return
+        self._store(inputs)
         if operator.code.name == "DEQUANTIZE":
             self.dequantized |= {tensor.type for tensor in inputs if self._is_weight(tensor)}
         if self._is_fixed(operator, inputs, outputs):
@@ -198,14 +197,26 @@ class Walk:
         return self.fixed.issuperset(inputs) and operator.code.name not in ANEW
 
     def _store(self, inputs: list[Tensor]) -> None:
-        """Count the bytes of weights; count bytes that several tensors share once."""
+        """Count the bytes of weights."""
         for tensor in inputs:
-            if not tensor.is_constant or not (is_float(tensor) or is_quantized(tensor)):
-                continue
-            key = (place_of(tensor), tensor.type)
-            if key not in self._seen:
-                self._seen.add(key)
-                self.stored[tensor.type] += tensor.nbytes or 0
+            if tensor.is_constant:
+                self._count_bytes(tensor, tensor)
+
+    def _decode(self, decoded: list[Decoded]) -> None:
+        """Count the bytes of weights that a DECODE makes of constants."""
+        for encoded, ancillary, tensor in decoded:
+            self.fixed.add(tensor)
+            self._count_bytes(tensor, encoded)
+            self._count_bytes(tensor, ancillary)
+
+    def _count_bytes(self, tensor: Tensor, stored: Tensor) -> None:
+        """Count the bytes of a constant with a tensor's values; those that are shared once."""
+        if not (is_float(tensor) or is_quantized(tensor)):
+            return
+        key = (place_of(stored), tensor.type)
+        if key not in self._seen:
+            self._seen.add(key)
+            self.stored[tensor.type] += stored.nbytes or 0
 
 
 def _count(counter: Counter[TensorType], tensors: Sequence[Tensor]) -> None:

@@ -71,8 +71,17 @@ def tensor_html(tensor: Tensor) -> str:
         "role": tensor.role,
         "quantization": repr(tensor.quantization),
         "real range": _range(tensor),
+        "compression": _compression(tensor),
     }
     return table([], facts.items())
+
+
+def _compression(tensor: Tensor) -> str:
+    try:
+        facts = tensor.compression
+    except TFLiteError as error:
+        return str(error)
+    return "" if facts is None else str(facts)
 
 
 def _range(tensor: Tensor) -> str:

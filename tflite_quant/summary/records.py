@@ -33,7 +33,8 @@ def tensor_records(model: Model) -> list[dict[str, Any]]:
         'zero_point' of a tensor with one of each, else None; 'scales' and 'zero_points', lists,
         per-tensor and per-axis; 'axis', an int per-axis, else None; 'low' and 'high', the least
         and the greatest real value that its integers stand for, or None; 'producer', the index of
-        an operator or None, and 'consumers', a list of indices.
+        an operator or None, and 'consumers', a list of indices; 'compression', the scheme by which
+        its values are compressed, "unreadable" if that cannot be read, or None.
 
     Raises
     ------
@@ -84,16 +85,29 @@ def _tensor(tensor: Tensor, budget: Budget) -> dict[str, Any]:
         "high": high,
         "producer": None if producer is None else producer.index,
         "consumers": [operator.index for operator in tensor.consumers],
+        "compression": _compression(tensor),
     }
+
+
+def _compression(tensor: Tensor) -> str | None:
+    """Return the scheme of a compressed tensor."""
+    if not tensor.is_compressed:
+        return None
+    try:
+        facts = tensor.compression
+    except TFLiteError:
+        return "unreadable"
+    return None if facts is None else facts.scheme
 
 
 def real_range(tensor: Tensor) -> tuple[float, float] | None:
     """Return the least and the greatest real value that a tensor's integers stand for.
 
-    None where that is not known: without scales, or where they cannot be applied.
+    None where that is not known: without scales, where they cannot be applied, or where the
+    integers are encoded.
     """
     try:
-        ends = tensor.range
+        ends = None if tensor.role == "encoded" else tensor.range
     except TFLiteError:
         return None
     return None if ends is None else (float(ends[0].min()), float(ends[1].max()))

@@ -36,14 +36,16 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ..errors import TFLiteError
 from ..escape import for_terminal
 from ..format.schema import TensorType
+from ..model.compressed import places_of
 from ..model.model import Model
 from ..model.tensor import Tensor
 from .custom_floats import custom_floats
 from .float_operators import FLOATS, NARROW, Walk, place_of, walk
 
-__all__ = ["Summary", "summarize"]
+__all__ = ["Summary", "compressed_text", "summarize"]
 
 MIXED = "mixed"
 PLAIN = "neither float nor quantized"
@@ -75,6 +77,10 @@ class Summary(NamedTuple):
         each; the most frequent first.
     custom_operators : tuple of (str, int)
         The names of the custom operators, and how many there are of each, whatever they compute on.
+    compressed : tuple of (str, int, int, int)
+        For each scheme of compression, how many tensors have it, the bytes that they take in the
+        file, and those when they are decoded. A scheme that cannot be read is "unreadable".
+        Tensors that are the same bytes count once.
     """
 
     scheme: str
@@ -86,6 +92,7 @@ class Summary(NamedTuple):
     float_operators: Counts
     quantized_operators: Counts
     custom_operators: Counts
+    compressed: tuple[tuple[str, int, int, int], ...]
 
     def __repr__(self) -> str:
         total = sum(nbytes for _, _, nbytes in self.constants)
@@ -102,6 +109,8 @@ class Summary(NamedTuple):
             "computation": ", ".join(self.compute_types),
             "constants": ", ".join(sizes),
         } | self._operator_facts()
+        if self.compressed:
+            facts["compressed"] = compressed_text(self)
         return "\n".join(f"{name}: {value or 'none'}" for name, value in facts.items())
 
     def _operator_facts(self) -> dict[str, str]:
@@ -116,6 +125,14 @@ class Summary(NamedTuple):
         if self.custom_operators:
             facts["custom operators"] = _named(self.custom_operators)
         return facts
+
+
+def compressed_text(summary: Summary) -> str:
+    """Return what is compressed as text: '2 lookup table (300 bytes for 1024)'."""
+    return ", ".join(
+        f"{count} {scheme} ({nbytes} bytes for {dense})"
+        for scheme, count, nbytes, dense in summary.compressed
+    )
 
 
 def _listed(types: Sequence[str]) -> str:
@@ -172,6 +189,7 @@ def summarize(model: Model) -> Summary:
         float_operators=_sorted(seen.float_operators),
         quantized_operators=_sorted(seen.quantized_operators),
         custom_operators=_sorted(seen.custom_operators),
+        compressed=_compressed(model),
     )
 
 
@@ -273,3 +291,24 @@ def _constants(model: Model) -> tuple[tuple[str, int, int], ...]:
         counts[kind] += 1
         nbytes[kind] += size
     return tuple((kind.name, counts[kind], size) for kind, size in nbytes.most_common())
+
+
+def _compressed(model: Model) -> tuple[tuple[str, int, int, int], ...]:
+    """Count the compressed tensors of each scheme, their bytes, and those when decoded."""
+    tensors = (tensor for graph in model.subgraphs for tensor in graph.tensors)
+    compressed = {places_of(tensor): tensor for tensor in tensors if tensor.is_compressed}
+    counts: Counter[str] = Counter()
+    nbytes: Counter[str] = Counter()
+    dense: Counter[str] = Counter()
+    for tensor in compressed.values():
+        try:
+            facts = tensor.compression
+        except TFLiteError:
+            facts = None
+        scheme = "unreadable" if facts is None else facts.scheme
+        counts[scheme] += 1
+        nbytes[scheme] += 0 if facts is None else facts.nbytes
+        dense[scheme] += 0 if facts is None else facts.dense_nbytes or 0
+    return tuple(
+        (scheme, counts[scheme], nbytes[scheme], dense[scheme]) for scheme in sorted(counts)
+    )
