@@ -8,8 +8,9 @@ steps as it says, and without a finding they do not.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ import tflite
 from numpy.typing import NDArray
 
 import tflite_quant as tq
-from tests import build, faults, oracle, tflm
+from tests import build, faults, oracle, refusal, tflm
 from tests.build import TensorSpec, constant
 
 TYPES = tflite.TensorType
@@ -458,3 +459,85 @@ def ran_svdf(model: bytes) -> NDArray[np.int64]:
         runner.set_tensor(0, np.full((1, 4), 4, np.int8))
         runner.invoke()
     return np.asarray(runner.get_tensor(5), np.int64)
+
+
+def each_output(content: bytes, indices: list[int]) -> dict[int, NDArray[np.int64]]:
+    """Run a model on random inputs with LiteRT, and return what some operators write."""
+    module = oracle.litert()
+    kind = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    with oracle.quiet():
+        runner = module.Interpreter(
+            model_content=content,
+            experimental_op_resolver_type=kind,
+            experimental_preserve_all_tensors=True,
+        )
+        runner.allocate_tensors()
+        details = runner.get_input_details()
+        given = tflm.random_inputs([(one["shape"], one["dtype"]) for one in details], 1)
+        for one, values in zip(details, given, strict=True):
+            runner.set_tensor(one["index"], values)
+        runner.invoke()
+        return {index: runner.get_tensor(index).astype(np.int64) for index in indices}
+
+
+def changeable(content: bytes) -> Iterator[tuple[tq.Operator, tq.Tensor, bytes]]:
+    """Yield convolutions whose bias has scales and values that nothing else in the file has."""
+    (graph, *_) = tq.open(content).subgraphs
+    constants = [tensor.buffer.index for tensor in graph.tensors if tensor.is_constant]
+    for operator in graph.operators:
+        if operator.code.name not in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
+            continue
+        x, w, *others = operator.inputs
+        bias = others[0] if others else None
+        if x is None or w is None or bias is None or not bias.is_constant:
+            continue
+        schemes = (x.quantization, bias.quantization, operator.outputs[0].quantization)  # type: ignore[union-attr]
+        scales = [getattr(scheme, "scales", np.empty(0, np.float32)) for scheme in schemes]
+        if x.type.name not in ("INT8", "INT16") or not all(one.size for one in scales):
+            continue
+        stored = scales[1].astype("<f4").tobytes()
+        if content.count(stored) == constants.count(bias.buffer.index) == 1:
+            yield operator, bias, stored
+
+
+def test_the_effect_of_a_scale_in_whole_models(model_paths: list[Path]) -> None:
+    """The scale is changed in the file, and in another the values."""
+    contents = [path.read_bytes() for path in model_paths]
+    warned = silent = 0
+    for content, runs in zip(contents, refusal.runs(contents), strict=True):
+        some = list(changeable(content))[:6] if runs else []
+        if not some:
+            continue
+        indices = [operator.outputs[0].index for operator, *_ in some]  # type: ignore[union-attr]
+        before = each_output(content, indices)
+        for number, (operator, bias, stored) in enumerate(some):
+            factor = (1.0005, 1.003, 1.02, 1.1, 0.95, 1.5)[number % 6]
+            scales = (np.frombuffer(stored, "<f4") * factor).astype("<f4")
+            wrong = content.replace(stored, scales.tobytes())
+            values = np.rint(bias.data * factor).astype(bias.data.dtype.newbyteorder("<"))
+            start = bias.buffer.offset
+            repaired = content[:start] + values.tobytes() + content[start + values.nbytes :]
+            findings = [
+                one
+                for one in tq.check(wrong)
+                if one.id == "TQ207" and one.operator and one.operator.index == operator.index
+            ]
+            if [str(one.severity) for one in findings] == ["error"]:
+                continue
+            after = each_output(repaired, [indices[number]])
+            channels = before[indices[number]].reshape(-1, bias.data.size)
+            moved = np.abs(after[indices[number]].reshape(channels.shape) - channels)
+            if not findings:
+                silent += 1
+                assert moved.max() <= 1
+                continue
+            warned += 1
+            match = re.search(r"off by ([\d.]+) steps?( in channel (\d+))?", findings[0].effect)
+            assert match
+            channel = channels[:, int(match[3] or 0)]
+            assert moved.max() <= 1.01 * float(match[1]) + 1
+            # Those at an end stay there.
+            is_free = (channels.min() < channel) & (channel < channels.max())
+            assert moved[:, int(match[3] or 0)].any() or not is_free.any()
+    assert warned > 10
+    assert silent > 10
