@@ -571,6 +571,20 @@ class TestHostile:
             assert model.tensors[0].dequantize().shape == (12,)
             assert model.tensors[2].data.shape == (4, 8)
 
+    def test_a_tensor_with_its_scales_in_itself(self) -> None:
+        """Also where nobody knows which constants are compressed."""
+        case = table_case((4, 8), TYPES.INT8, None, 3, 8, 1)
+        case.target.details, case.target.scale = build.blockwise(2, None, 2), None
+        graph = build.decoded(case.part)
+        for content in (
+            build.model(graph),
+            build.model(graph, buffers=[bytes(4)], metadata={"COMPRESSION_METADATA": 1}),
+        ):
+            with tq.open(content) as model:
+                assert model.outputs[0].is_compressed
+                assert model.outputs[0].quantization.scales is None
+            assert ask_everything(content)
+
     def test_many_that_share_their_bytes(self) -> None:
         """The check stops to decode before it takes long; what is asked for alone is decoded."""
         encoded = bytes(1 << 18)

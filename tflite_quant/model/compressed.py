@@ -79,10 +79,12 @@ def lookup_table_of(tensor: Tensor) -> LookupTable | None:
     TFLiteError
         The metadata cannot be read.
     """
+    if not tensor.is_constant:
+        return None
     found = tensor._structure.lookup_tables
     if isinstance(found, TFLiteError):
         raise type(found)(str(found))
-    return found.get(tensor._row) if found and tensor.is_constant else None
+    return found.get(tensor._row)
 
 
 def encoding_of(tensor: Tensor) -> Encoding | None:
