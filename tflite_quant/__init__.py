@@ -44,7 +44,7 @@ from .model.tensor import Tensor
 if TYPE_CHECKING:
     from .checks.checker import check
     from .checks.findings import Finding, Report, Severity
-    from .firmware.c_header import c_header
+    from .firmware.c_header import c_header, c_source
     from .firmware.fixedpoint import (
         Multiplier,
         Requantization,
@@ -92,6 +92,7 @@ __all__ = [
     "activation_range",
     "analyze",
     "c_header",
+    "c_source",
     "check",
     "dequantize",
     "dequantize_blockwise",
@@ -112,6 +113,7 @@ _LATER = {
     "activation_range": ".firmware.fixedpoint",
     "analyze": ".litert.analyzer",
     "c_header": ".firmware.c_header",
+    "c_source": ".firmware.c_header",
     "check": ".checks.checker",
     "lite": ".litert.lite",
     "operator_requantization": ".firmware.fixedpoint",
