@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,12 @@ def program(header: str, lines: list[str]) -> str:
 
 
 def ran(
-    folder: Path, text: str, lines: list[str], language: str, source: str | None = None
+    folder: Path,
+    text: str,
+    lines: list[str],
+    language: str,
+    source: str | None = None,
+    flags: Sequence[str] = (),
 ) -> list[str]:
     """Compile a program with a header, and its source, and give the lines that it prints."""
     (folder / "model.h").write_text(text)
@@ -55,7 +60,7 @@ def ran(
     if source is not None:
         sources.append(folder / f"model.{end}")
         sources[1].write_text(source)
-    found = compiled(sources, folder / f"main_{language}.exe", language)
+    found = compiled(sources, folder / f"main_{language}.exe", language, flags)
     return subprocess.check_output([found], text=True).splitlines()
 
 
@@ -589,6 +594,17 @@ class TestWhatIsRefused:
         with pytest.raises(tq.CorruptModelError, match="the values of constants would take"):
             tq.c_header(content, tensors=["t"])
 
+    def test_inputs_out_of_all_proportion(self) -> None:
+        """One tensor is an input thousands of times, or the input of thousands of signatures."""
+        one = TensorSpec("t", (1, 4), scale=0.5, zero_point=3)
+        content = build.model(SubgraphSpec([one], [0] * 20_000, []))
+        with pytest.raises(tq.CorruptModelError, match="the inputs and outputs in a header would"):
+            tq.c_header(content)
+        signatures = [SignatureSpec(f"s{index}", {"x": 0}, {}, 1) for index in range(500)]
+        graphs = SubgraphSpec([one], [0], []), SubgraphSpec([one], [0] * 20, [])
+        with pytest.raises(tq.CorruptModelError, match="the inputs and outputs in a header would"):
+            tq.c_header(build.model(*graphs, signatures=signatures * 3))
+
     def test_what_cannot_be_quantized_has_no_functions(self) -> None:
         content = faults.dense(
             x=replace(faults.X, zero_point=1 << 40), y=replace(faults.Y, scale=0)
@@ -686,6 +702,24 @@ class TestSource:
             total = (total * 31 + byte) % 65521
         printed = subprocess.check_output([found], text=True).split()
         assert printed == ["1", "32", "0", str(total)]
+
+    @pytest.mark.parametrize("language", LANGUAGES)
+    @pytest.mark.parametrize("with_source", [False, True])
+    def test_small_arrays_are_aligned(
+        self, language: str, with_source: bool, tmp_path: Path
+    ) -> None:
+        specs = [constant(np.arange(3, dtype=np.int8), name=f"w{index}") for index in range(8)]
+        with tq.open(build.one(*specs)) as model:
+            text = tq.c_header(model, prefix="n", tensors=["*"], with_source=with_source)
+            source = tq.c_source(model, "model.h", prefix="n", tensors=["*"])
+        names = [f"n_w{index}_data" for index in range(8)]
+        lines = [f'printf("%d %d\\n", (int)((uintptr_t){name} % 16), {name}[2]);' for name in names]
+        found = ran(
+            tmp_path, text, lines, language, source if with_source else None,
+            # AddressSanitizer aligns all arrays.
+            ["-fno-sanitize=all"],
+        )  # fmt: skip
+        assert found == ["0 2"] * 8
 
     def test_c_is_linked_with_c_plus_plus(self, tmp_path: Path) -> None:
         header, source = self.texts()
