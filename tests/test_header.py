@@ -25,7 +25,7 @@ from tests.build import OperatorSpec, SignatureSpec, SubgraphSpec, TensorSpec, c
 from tests.compiler import compiled, tokens
 from tests.test_cli import python_path, run
 from tflite_quant.escape import for_c_string
-from tflite_quant.firmware.c_text import comment
+from tflite_quant.firmware.c_text import comment, identifier
 
 LANGUAGES = ("c99", "c++11")
 REALS = np.array(
@@ -277,6 +277,15 @@ class TestNamesBySignature:
             "N_MODEL_OUTPUT": "N_OUTPUT_0",
         }  # fmt: skip
 
+    def test_a_name_of_a_custom_operator(self) -> None:
+        """Its registration has an ending of its own, and the name is free."""
+        step = OperatorSpec(tflite.BuiltinOperator.CUSTOM, [0], [0], "x")
+        graph = SubgraphSpec([TensorSpec("t", (1, 4))], [0], [], [step])
+        content = build.model(graph, signatures=[SignatureSpec("s", {"x": 0}, {})])
+        text = tq.c_header(content, prefix="n")
+        assert aliases(text) == {"N_X": "N_INPUT_0"}
+        assert "N_X_REGISTRATION" in text
+
     def test_several_names_of_one_tensor(self) -> None:
         text = self.text(SignatureSpec("s", {"a": 0, "b": 0}, {}), inputs=1)
         assert aliases(text) == {"N_A": "N_INPUT_0", "N_B": "N_INPUT_0"}
@@ -285,6 +294,8 @@ class TestNamesBySignature:
         """The first subgraph is what runs; the others have their signature's key in each name."""
         second = SignatureSpec("Decode", {"code": 0, "key": 1}, {"text": 2}, 1)
         text = self.text(second, SignatureSpec("encode", {"text": 0}, {"code": 2}))
+        of = re.findall(r"/\* Signature (.*), which is subgraph (\d) \*/", text)
+        assert of == [("encode", "0"), ("Decode", "1")]
         assert bases(text) == [
             f"N_{key}{end}"
             for key in ("", "DECODE_")
@@ -848,6 +859,8 @@ def test_no_name_ends_a_comment() -> None:
     names = ("".join(some) for n in range(6) for some in itertools.product("/*?\\\na", repeat=n))
     for name in names:
         assert harmless.fullmatch(comment(name)), name
+        assert re.fullmatch(r"(a+(_a+)*)?", identifier(name)), name
+        assert re.fullmatch(r"(a|\\[0-7]{3})*", for_c_string(name)), name
 
 
 _TOKEN = re.compile(r"[A-Za-z_]\w*|\d[\w.]*(?:[eEpP][+-]\w+)?|\"[^\"\n]*\"|\S")

@@ -164,7 +164,7 @@ def _stems(keys: Sequence[str]) -> list[str]:
 def _interface(interface: _Interface, file: File, names: Names) -> Iterator[Part]:
     """Define the inputs and outputs of one subgraph."""
     ends = interface.ends()
-    if interface.stem and interface.signature is not None:
+    if interface.signature is not None and any(interface.further):
         key = comment(interface.signature.key)
         yield f"/* Signature {key}, which is subgraph {interface.subgraph.index} */"
     for kind in _KINDS:

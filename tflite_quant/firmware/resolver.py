@@ -138,8 +138,10 @@ def operator_lines(model: Model, file: File, names: Names) -> Iterator[str]:
     letters = sum(len(one.operator) for one in found)
     file.spend(_COST * len(found) + ELEMENT_COST * letters, "the operators to register")
     customs = [one for one in found if one.method == "AddCustom"]
+    # With an ending of their own, they leave all names to what follows.
+    own = Names(names.prefix)
     hooks = [
-        f"{names.unique(one.operator, index)}_registration".upper()
+        f"{own.unique(one.operator, index)}_registration".upper()
         for index, one in enumerate(customs)
     ]
     yield f"/* What a tflite::MicroMutableOpResolver<{macro}_OPERATOR_COUNT> must know. */"
