@@ -1,4 +1,4 @@
-"""What all tests share: where the models are, and the option `--models`."""
+"""What all tests share: where the models are, and the options."""
 
 from __future__ import annotations
 
@@ -29,6 +29,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=Path,
         metavar="DIR",
         help="compare with LiteRT over every .tflite file under DIR, too",
+    )
+    parser.addoption(
+        "--tflm",
+        type=Path,
+        metavar="DIR",
+        help="compare with the sources of TensorFlow Lite Micro, a copy of its repository, too",
     )
 
 

@@ -51,6 +51,7 @@ def questions(model: tq.Model, most: int | None = None) -> Iterator[Question]:
     yield "check", lambda: str(tq.check(model))
     yield "c_header", lambda: tq.c_header(model)
     yield "c_header, all", lambda: tq.c_header(model, tensors=["*"], include_model=True)
+    yield "c_source", lambda: tq.c_source(model, "h.h", tensors=["*"], include_model=True)
     yield "Model, JSON", lambda: deque(json_text.model_json(model, model.subgraphs), 0)
     yield "Model.lists", lambda: (model.signatures, model.metadata, model.buffers)
     yield "Model, table", lambda: list(model_screen.model_lines(model, model.subgraphs, 80))

@@ -223,7 +223,7 @@ class TestRealValues:
             made = next(tensor for tensor in model if tensor.converted is not None)
             text = tq.c_header(model, prefix="p", tensors=[made.name])
             first = made.dequantize().reshape(-1)[:2]
-            lines = text.split("float p_", 1)[1].splitlines()[1]
+            lines = text.split("const float p_", 1)[1].splitlines()[1]
             numbers = [np.float32(part.rstrip("f")) for part in lines.split(",")[:2]]
             assert np.array_equal(np.array(numbers, np.float32), first)
 

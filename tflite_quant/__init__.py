@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from .comparison.comparer import compare
     from .comparison.measures import Channels, Measures
     from .comparison.results import Comparison, TensorComparison, Unmatched
-    from .firmware.c_header import c_header
+    from .firmware.c_header import c_header, c_source
     from .firmware.fixedpoint import (
         Multiplier,
         Requantization,
@@ -103,6 +103,7 @@ __all__ = [
     "activation_range",
     "analyze",
     "c_header",
+    "c_source",
     "check",
     "compare",
     "dequantize",
@@ -130,6 +131,7 @@ _LATER = {
     "activation_range": ".firmware.fixedpoint",
     "analyze": ".litert.analyzer",
     "c_header": ".firmware.c_header",
+    "c_source": ".firmware.c_header",
     "check": ".checks.checker",
     "file_records": ".summary.file_records",
     "compare": ".comparison.comparer",

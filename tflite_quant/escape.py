@@ -57,6 +57,39 @@ def for_c_comment(text: str) -> str:
     return quote(text, safe=" ,:;()[]=+'", errors="backslashreplace")
 
 
+def for_c_string(text: str) -> str:
+    r"""Return a text for a string literal of C and C++, as UTF-8.
+
+    All but letters, digits and a few more are octal escapes of three digits, which nothing that
+    follows can be taken for a part of.
+
+    Examples
+    --------
+    >>> print(for_c_string('a"b\\'))
+    a\042b\134
+    """
+    encoded = text.encode("utf-8", "backslashreplace").decode("latin-1")
+    return re.sub(r"[^A-Za-z0-9_.-]", lambda match: f"\\{ord(match[0]):03o}", encoded)
+
+
+def for_c_include(path: str) -> str:
+    r"""Return a path for an `#include` of C, where nothing can be escaped.
+
+    Raises
+    ------
+    ValueError
+        The path has a quote, a backslash, a trigraph, or a character that is not printed.
+
+    Examples
+    --------
+    >>> for_c_include("../include/my net.h")
+    '../include/my net.h'
+    """
+    if not path.isprintable() or '"' in path or "\\" in path or "??" in path:
+        raise ValueError(f"C cannot include the file {path!r}")
+    return path
+
+
 def for_make(path: str) -> str:
     r"""Return a path as a rule of make or ninja has it.
 
