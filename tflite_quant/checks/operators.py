@@ -17,7 +17,7 @@ from ..model.operator import Operator
 from ..model.tensor import Tensor
 from ..summary.float_operators import CALLS, CONVERSIONS, place_of
 from .findings import Finding, Severity
-from .rules import RULES, Agreement, Domain, Each, Granularity, Operand, Product, Role, Rule
+from .rules import RULES, Agreement, Each, Granularity, Operand, Product, Role, Rule
 from .tensors import Parameters, finding, listed, parameters_of
 from .weights import bias_findings, constant_of, weight_findings
 
@@ -59,7 +59,6 @@ class _Case:
 
     operator: Operator
     rule: Rule
-    domain: Domain
     uses: list[_Use]
     seen: set[object]
     """The constants that have been checked: many operators may share one."""
@@ -114,7 +113,7 @@ def _case_of(
 
     None if it computes on floats or unsigned 8-bit values, or has no rule.
     """
-    for domain, rules in RULES.items():
+    for rules in RULES.values():
         rule = rules.get(operator.code.name)
         if rule is None:
             continue
@@ -124,7 +123,7 @@ def _case_of(
             # For a QUANTIZE from float, the output decides.
             leading = leading[1:]
         if leading and leading[0].tensor.type is leading[0].operand.types[0]:
-            return _Case(operator, rule, domain, uses, seen)
+            return _Case(operator, rule, uses, seen)
     return None
 
 
@@ -163,9 +162,6 @@ def _unspecified(operator: Operator, parameters: Mapping[Tensor, Parameters]) ->
 
 def _checked(case: _Case) -> Iterator[Finding]:
     """Check one operator against its rule."""
-    if not case.rule.has_kernel:
-        found = f"{case.operator.code.name} in {case.domain.value}"
-        yield case.find("TQ211", None, None, found, "an operator that LiteRT has a kernel for")
     for use in case.uses:
         if use.tensor.type not in _types(case, use):
             yield _wrong_type(case, use)

@@ -13,6 +13,8 @@ from .. import __version__
 from ..checks.checker import check
 from ..checks.findings import KINDS, Report, Severity
 from ..checks.report_formats import Outcome, json_data, sarif_data, text_lines
+from ..checks.requirements import REQUIREMENTS, requirements
+from ..checks.runtimes import TARGETS
 from ..errors import TFLiteError
 from .json_text import json_text
 from .terminal import RefusedError, error_line, unforeseen, width
@@ -36,6 +38,20 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         default="error",
         help="the lowest severity that makes the exit status 1 (default: error)",
     )
+    command.add_argument(
+        "--target",
+        choices=tuple(TARGETS),
+        help="the runtime that the models are for, LiteRT or TensorFlow Lite Micro: what it "
+        "refuses is an error (default: either; what one of them refuses is a note)",
+    )
+    command.add_argument(
+        "--require",
+        metavar="SCHEMES",
+        action="append",
+        default=[],
+        help="an error for a model that has none of these schemes, such as int8,int16x8; there are "
+        f"{', '.join(REQUIREMENTS)}",
+    )
     formats = ("text", "json", "sarif")
     command.add_argument("--format", choices=formats, default="text", help="default: text")
     for name, purpose in (("select", "report only these"), ("ignore", "do not report these")):
@@ -55,7 +71,13 @@ def run(options: argparse.Namespace) -> int:
         for id in KINDS
         if id.startswith(selected or ("",)) and not (ignored and id.startswith(ignored))
     }
-    outcomes = [_outcome(path, wanted) for path in _with_progress(_files(options.models))]
+    required = _required(options.require)
+    if required and "TQ402" not in wanted:
+        raise RefusedError("--require reports TQ402, which --select or --ignore leaves out")
+    outcomes = [
+        _outcome(path, wanted, options.target, required)
+        for path in _with_progress(_files(options.models))
+    ]
     errors = [outcome.error for outcome in outcomes if outcome.error is not None]
     for error in errors:
         print(f"tflite-quant: {error}", file=sys.stderr)
@@ -82,6 +104,15 @@ def _prefixes(argument: str) -> tuple[str, ...]:
     return prefixes
 
 
+def _required(arguments: Iterable[str]) -> tuple[str, ...]:
+    """Return the schemes that arguments list."""
+    names = [part.strip().lower() for argument in arguments for part in argument.split(",")]
+    try:
+        return requirements(name for name in names if name)
+    except ValueError as error:
+        raise RefusedError(str(error)) from None
+
+
 def _files(paths: Sequence[str]) -> list[str]:
     """Return the files, and the models in the folders, that are named: each once."""
     files: dict[str, None] = {}
@@ -100,16 +131,19 @@ def _files(paths: Sequence[str]) -> list[str]:
     return list(files)
 
 
-def _outcome(path: str, wanted: Collection[str]) -> Outcome:
+def _outcome(
+    path: str, wanted: Collection[str], target: str | None, required: Sequence[str]
+) -> Outcome:
     """Check one file and return the wanted findings, or why it cannot be read."""
     try:
-        report = check(path)
+        report = check(path, target=target, require=required)
     except (TFLiteError, OSError) as error:
         return Outcome(path, None, error_line(error))
     except Exception as error:
         # One model that nobody foresaw must not lose the reports of the others.
         return Outcome(path, None, unforeseen(error))
-    return Outcome(path, Report(path, tuple(finding for finding in report if finding.id in wanted)))
+    findings = tuple(finding for finding in report if finding.id in wanted)
+    return Outcome(path, Report(path, findings, report.scheme))
 
 
 def _with_progress(paths: Sequence[str]) -> Iterable[str]:
