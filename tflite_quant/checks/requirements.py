@@ -80,7 +80,7 @@ def requirements(names: Iterable[str]) -> tuple[str, ...]:
     """
     if isinstance(names, str):
         raise TypeError(f"require is {names!r}, expected a tuple of names: ({names!r},)")
-    given = tuple(names)
+    given = tuple(dict.fromkeys(names))
     for name in given:
         if name not in REQUIREMENTS:
             raise ValueError(f"no scheme is called {name!r}; there are {', '.join(REQUIREMENTS)}")
@@ -91,10 +91,10 @@ def requirement_findings(model: Model, required: Sequence[str]) -> Iterator[Find
     """Find that a model has none of the schemes that are required."""
     if not required:
         return
-    scheme = model.summary().scheme
+    scheme, fixed = model.summary().scheme, walk(model).fixed
     reasons: dict[str, None] = {}
     for name in required:
-        reason = _reason(model, scheme, name)
+        reason = _reason(model, fixed, scheme, name)
         if reason is None:
             return
         reasons[reason] = None
@@ -106,12 +106,12 @@ def requirement_findings(model: Model, required: Sequence[str]) -> Iterator[Find
     )
 
 
-def _reason(model: Model, scheme: str, required: str) -> str | None:
+def _reason(model: Model, fixed: set[Tensor], scheme: str, required: str) -> str | None:
     """Return why a model has not this scheme; None if it has."""
     integer = _INTEGER.get(required.removesuffix(_EDGES))
     if integer is None:
         return None if scheme.replace(" ", "-") == required else ""
-    reasons = [*islice(_exceptions(model, integer), 4)]
+    reasons = [*islice(_exceptions(model, fixed, integer), 4)]
     if len(reasons) > 3:
         reasons[3] = "and more"
     elif not reasons and not _computes(model):
@@ -145,9 +145,8 @@ def _computes(model: Model) -> bool:
     )
 
 
-def _exceptions(model: Model, scheme: _Scheme) -> Iterator[str]:
+def _exceptions(model: Model, fixed: set[Tensor], scheme: _Scheme) -> Iterator[str]:
     """Yield what does not fit an integer scheme, operator by operator."""
-    fixed = walk(model).fixed
     for operator in _computing(model):
         tensors = [
             tensor

@@ -9,10 +9,10 @@ what an operator reads and writes, with T for a type that several tensors have:
 from __future__ import annotations
 
 import json
+import pkgutil
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from importlib.resources import files
 from itertools import groupby, islice
 from typing import Any, NamedTuple
 
@@ -191,8 +191,10 @@ def _expression(pattern: str) -> re.Pattern[str]:
 @cache
 def _table() -> dict[str, Any]:
     """Read the facts, when they are first asked for."""
-    text = (files(__package__) / "runtimes.json").read_text(encoding="ascii")
-    table: dict[str, Any] = json.loads(text)
+    # Not by importlib.resources, which takes longer to import than a model to check.
+    content = pkgutil.get_data(__package__, "runtimes.json")
+    assert content is not None
+    table: dict[str, Any] = json.loads(content)
     return table
 
 
