@@ -28,9 +28,13 @@ _HEAD = """\
 What `tflite-quant check` and `tflite_quant.check` can find in a model. An identifier keeps its
 meaning in all versions. The severity is
 
-- **error**: no runtime can run the model as intended;
+- **error**: none of the targets can run the model as intended, or it is not what is required;
 - **warning**: the model is outside the specification;
-- **note**: worth knowing.
+- **note**: worth knowing, such as what one of two targets refuses.
+
+The targets are both runtimes, LiteRT and TensorFlow Lite Micro, unless `--target` names one. What
+they refuse was found by running them; `tflite_quant/checks/runtimes.json` has the facts and the
+versions of both.
 
 The severity beside a name is the worst that such a finding can have. The specification is in
 `tflite_quant/checks/rules.py`; where its sources disagree, [disagreements.md](disagreements.md)
@@ -46,7 +50,8 @@ def findings_page() -> str:
 
 def _paragraph(kind: Kind) -> str:
     about = f"{kind.title} {kind.about}".strip()
-    report = tq.check(FAULTS[kind.id].bad)
+    fault = FAULTS[kind.id]
+    report = tq.check(fault.bad, **fault.arguments)
     example = next(str(finding) for finding in report if finding.id == kind.id)
     title = f"## {kind.id}: {kind.name} ({kind.severity})"
     text = textwrap.fill(f"{about} {kind.effect}", 100, break_on_hyphens=False)

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 import tflite_quant as tq
+from tflite_quant.checks.requirements import REQUIREMENTS
 from tflite_quant.command import json_text, model_screen, tensor_screen
 from tflite_quant.litert import lite
 from tflite_quant.litert.analyzer import report
@@ -49,6 +50,7 @@ def questions(model: tq.Model, most: int | None = None) -> Iterator[Question]:
     yield "Model.repr", model.__repr__
     yield "analyze", lambda: report(model)
     yield "check", lambda: str(tq.check(model))
+    yield "check, require", lambda: str(tq.check(model, target="tflm", require=REQUIREMENTS))
     yield "c_header", lambda: tq.c_header(model)
     yield "c_header, all", lambda: tq.c_header(model, tensors=["*"], include_model=True)
     yield "c_source", lambda: tq.c_source(model, "h.h", tensors=["*"], include_model=True)

@@ -23,12 +23,13 @@ TYPES = tflite.TensorType
 
 
 class Fault(NamedTuple):
-    """A model with a fault, what to expect of it, and the model without."""
+    """A model with a fault, what to expect of it, the model without, and how to check both."""
 
     bad: bytes
     severity: str
     tensor: int | None
     good: bytes
+    arguments: Mapping[str, Any] = {}
 
 
 def operator(
@@ -208,6 +209,11 @@ def _squares(type: int) -> bytes:
     return operator("SQUARED_DIFFERENCE", [x, replace(x, name="x2")], [replace(x, name="y")], 2)
 
 
+def _custom(name: str) -> bytes:
+    one = OperatorSpec(OPERATORS.CUSTOM, [0], [1], custom=name)
+    return build.model(SubgraphSpec([X, SAME], [0], [1], [one], "main"))
+
+
 _PART = replace(X, name="part")
 _WHOLE = replace(X, name="whole", shape=(2, 4))
 _AXIS = options("ConcatenationOptions", axis=0)
@@ -225,7 +231,7 @@ GOOD = dense()
 FAULTS: Mapping[str, Fault] = {
     "TQ101": Fault(dense(x=replace(X, scale=None, zero_point=None)), "error", 0, GOOD),
     "TQ102": Fault(dense(y=replace(Y, scale=np.nan)), "error", 3, GOOD),
-    "TQ103": Fault(dense(w=replace(W, zero_point=[0])), "error", 1, GOOD),
+    "TQ103": Fault(dense(w=replace(W, zero_point=[0])), "error", 1, GOOD, {"target": "litert"}),
     "TQ104": Fault(dense(w=replace(W, axis=2)), "error", 1, GOOD),
     "TQ105": Fault(
         dense(x=replace(X, zero_point=128)), "warning", 0, dense(x=replace(X, zero_point=127))
@@ -267,11 +273,14 @@ FAULTS: Mapping[str, Fault] = {
         operator("DIV", [X, _PART], [SAME], 2, **options("DivOptions")), "note", 0,
         operator("MUL", [X, _PART], [SAME], 2, **options("MulOptions")),
     ),
-    "TQ211": Fault(_squares(TYPES.INT16), "warning", None, _squares(TYPES.INT8)),
+    "TQ211": Fault(
+        _squares(TYPES.INT16), "error", None, _squares(TYPES.INT8), {"target": "litert"}
+    ),
     "TQ212": Fault(
         unary("HARD_SWISH", _SWISH, version=1), "error", 0,
         unary("HARD_SWISH", replace(SAME, scale=0.5 / 127), version=1),
     ),
+    "TQ213": Fault(_custom("Mine"), "note", None, _custom("TFLite_Detection_PostProcess")),
     "TQ301": Fault(dense(w=replace(W, data=b"\1\2\3")), "error", 1, GOOD),
     "TQ302": Fault(_DEAD, "note", 2, unary("RELU", SAME)),
     "TQ303": Fault(_shared(0.25), "note", 1, _shared(0.5)),
@@ -279,6 +288,9 @@ FAULTS: Mapping[str, Fault] = {
     "TQ401": Fault(
         island(["DEQUANTIZE", "SIN", "COS", "QUANTIZE", "RELU"]), "warning", None,
         island(["DEQUANTIZE", "SIN", "COS"]),
+    ),
+    "TQ402": Fault(
+        island(["SIN"]), "error", None, unary("RELU", SAME), {"require": ("int16x8", "int8")}
     ),
     "TQ501": Fault(dense(w=ZEROS), "note", 1, GOOD),
     "TQ502": Fault(wide(CROWDED), "warning", 1, wide(CODES)),

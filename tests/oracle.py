@@ -47,16 +47,17 @@ def quiet() -> Iterator[None]:
         os.close(null)
 
 
-def interpreter(source: Path | bytes, reference: bool = False) -> Any:
+def interpreter(source: Path | bytes, reference: bool = False, delegate: bool = False) -> Any:
     """Open a model with LiteRT; a `ValueError` says that LiteRT refuses it.
 
-    Without a delegate, which would rewrite the model; if asked for, with the reference kernels,
-    which not all operators have.
+    Unless asked for without the default delegate, which rewrites the model; if asked for with the
+    reference kernels, which not all operators have.
     """
     given = {"model_content": source} if isinstance(source, bytes) else {"model_path": str(source)}
     module = litert()
     types = module.OpResolverType
-    kind = types.BUILTIN_REF if reference else types.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    kind = types.BUILTIN if delegate else types.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    kind = types.BUILTIN_REF if reference else kind
     with quiet():
         return module.Interpreter(**given, experimental_op_resolver_type=kind)
 

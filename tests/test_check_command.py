@@ -20,7 +20,7 @@ from tests import build, faults, oracle
 from tests.faults import FAULTS
 from tests.test_cli import HOSTILE, python_path, run
 
-NOTE, WARNING, ERROR = (FAULTS[id].bad for id in ("TQ303", "TQ209", "TQ103"))
+NOTE, WARNING, ERROR = (FAULTS[id].bad for id in ("TQ303", "TQ209", "TQ102"))
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ class TestExitStatus:
         """The others are checked all the same."""
         result = run("check", models["error"], models["broken"], models["error"].with_name("none"))
         assert result.returncode == 2
-        assert "error TQ103" in result.stdout
+        assert "error TQ102" in result.stdout
         first, second = result.stderr.splitlines()
         assert first.startswith(f"tflite-quant: {models['broken']}: not a TensorFlow Lite model")
         assert second.startswith("tflite-quant: ")
@@ -79,10 +79,12 @@ class TestExitStatus:
 
 class TestText:
     def test_of_one_model(self, models: Mapping[str, Path]) -> None:
-        assert run("check", models["clean"]).stdout == f"{models['clean']}: no findings\n"
+        assert run("check", models["clean"]).stdout == (
+            f"{models['clean']} (full integer int8): no findings\n"
+        )
         lines = run("check", models["error"]).stdout.splitlines()
-        assert lines[0] == f"{models['error']}: 1 error"
-        assert lines[1] == "error TQ103: subgraph 0, tensor 1 'w'"
+        assert lines[0] == f"{models['error']} (full integer int8): 1 error"
+        assert lines[1] == "error TQ102: subgraph 0, tensor 3 'y'"
 
     def test_of_a_folder(self, models: Mapping[str, Path]) -> None:
         models["broken"].unlink()
@@ -90,18 +92,21 @@ class TestText:
         deeper.mkdir()
         (deeper / "copy.tflite").write_bytes(ERROR)
         lines = run("check", models["clean"].parent).stdout.splitlines()
-        assert lines[-1] == "5 models, 1 of them clean: 2 errors, 1 warning, 1 note"
+        assert lines[-2:] == [
+            "5 models, 1 of them clean: 2 errors, 1 warning, 1 note",
+            "schemes: 5 full integer int8",
+        ]
         heads = [line for line in lines if line.startswith(str(deeper.parent))]
         assert len(heads) == 4
 
     def test_a_file_that_is_named_twice(self, models: Mapping[str, Path]) -> None:
         result = run("check", models["error"], models["error"])
-        assert result.stdout.count("TQ103") == 1
+        assert result.stdout.count("TQ102") == 1
 
     def test_in_a_narrow_terminal(self, models: Mapping[str, Path]) -> None:
         text = run("check", models["error"], COLUMNS="60").stdout
         assert max(map(len, text.splitlines()[1:])) <= 60
-        assert "the list." in text
+        assert text.endswith("scale.\n")
 
     def test_names_cannot_steer_the_terminal(self, tmp_path: Path) -> None:
         path = tmp_path / "m.tflite"
@@ -111,30 +116,75 @@ class TestText:
         assert "\\x1b[31m[bold]red\\n\\u202egnp.exe" in text
 
 
+class TestTargets:
+    PHONE = "fixtures/residual_float16.tflite"
+
+    @pytest.mark.parametrize(
+        ("target", "status"), [([], 0), (["--target", "litert"], 0), (["--target", "tflm"], 1)]
+    )
+    def test_a_model_for_phones(self, target: list[str], status: int) -> None:
+        result = run("check", self.PHONE, *target)
+        assert result.returncode == status
+        assert ("TensorFlow Lite Micro refuses" in result.stdout) is (target[1:] != ["litert"])
+
+    def test_a_target_that_does_not_exist(self) -> None:
+        result = run("check", self.PHONE, "--target", "tpu")
+        assert (result.returncode, result.stdout) == (2, "")
+
+
+class TestRequirements:
+    """A float model passes as long as nobody asks for another one."""
+
+    @pytest.mark.parametrize(
+        ("arguments", "status"),
+        [
+            ([], 0), (["int8"], 1), (["int8,int16x8"], 1), (["float32"], 0), (["int8,float32"], 0),
+            (["int8", "--require", "FLOAT32"], 0), (["int8", "--ignore", "TQ402"], 2),
+            (["int8", "--select", "TQ1"], 2), (["int7"], 2),
+        ],
+    )  # fmt: skip
+    def test_of_a_float_model(self, arguments: list[str], status: int) -> None:
+        required = ["--require", *arguments] if arguments else []
+        result = run("check", "--fail-on", "note", "fixtures/lstm.tflite", *required)
+        assert result.returncode == status
+        assert ("error TQ402" in result.stdout) == (status == 1)
+        assert (len(result.stderr.splitlines()) == 1) == (status == 2)
+
+    def test_of_a_folder(self) -> None:
+        result = run("check", "fixtures", "--require", "int8-io", "--format", "json")
+        met = {
+            Path(one["path"]).stem
+            for one in json.loads(result.stdout)["models"]
+            if "TQ402" not in [finding["id"] for finding in one["findings"]]
+        }
+        assert met == {"lstm_int8", "residual_int8", "residual_int8_per_tensor", "sparse_int8"}
+
+
 class TestSelection:
     def ids(self, models: Mapping[str, Path], *arguments: str) -> set[str]:
         paths = [models[name] for name in ("error", "warning", "note")]
         return set(re.findall(r"TQ\d{3}", run("check", *paths, *arguments).stdout))
 
     def test_select_and_ignore(self, models: Mapping[str, Path]) -> None:
-        assert self.ids(models) == {"TQ103", "TQ209", "TQ303"}
-        assert self.ids(models, "--select", "TQ1,TQ209") == {"TQ103", "TQ209"}
+        assert self.ids(models) == {"TQ102", "TQ209", "TQ303"}
+        assert self.ids(models, "--select", "TQ1,TQ209") == {"TQ102", "TQ209"}
         assert self.ids(models, "--ignore", "tq1") == {"TQ209", "TQ303"}
         assert self.ids(models, "--select", "TQ", "--ignore", "TQ303, TQ1") == {"TQ209"}
 
     def test_what_is_ignored_does_not_fail(self, models: Mapping[str, Path]) -> None:
-        assert run("check", models["error"], "--ignore", "TQ103").returncode == 0
+        assert run("check", models["error"], "--ignore", "TQ102").returncode == 0
 
 
 def test_json(models: Mapping[str, Path]) -> None:
     result = run("check", models["error"], models["clean"], models["broken"], "--format", "json")
     first, second, third = json.loads(result.stdout)["models"]
+    assert [first["scheme"], second["scheme"]] == ["full integer int8"] * 2
     assert first["path"] == str(models["error"])
     (finding,) = first["findings"]
-    assert finding["id"] == "TQ103"
+    assert finding["id"] == "TQ102"
     assert finding["severity"] == "error"
     assert (finding["subgraph"], finding["operator"]) == (0, None)
-    assert finding["tensor"] == {"index": 1, "name": "w"}
+    assert finding["tensor"] == {"index": 3, "name": "y"}
     assert second["findings"] == []
     assert "not a TensorFlow Lite model" in third["error"]
     assert result.returncode == 2
@@ -158,6 +208,15 @@ class TestSarif:
         assert list(validator(schema).iter_errors(log)) == []
         assert list(validator(schema).iter_errors({**log, "version": "2.0.0"})) != []
 
+    def test_schemes(self, log: dict[str, Any], models: Mapping[str, Path]) -> None:
+        schemes = {
+            artifact["location"]["uri"]: artifact.get("properties", {}).get("scheme")
+            for artifact in log["runs"][0]["artifacts"]
+        }
+        assert schemes[models["clean"].as_uri()] == "full integer int8"
+        assert schemes[models["broken"].as_uri()] is None
+        assert schemes["fixtures/lstm.tflite"] == "float32"
+
     def test_results(self, log: dict[str, Any], models: Mapping[str, Path]) -> None:
         (one,) = log["runs"]
         rules = one["tool"]["driver"]["rules"]
@@ -167,7 +226,7 @@ class TestSarif:
             result["ruleId"]: result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
             for result in one["results"]
         }
-        assert place["TQ103"] == models["error"].as_uri()
+        assert place["TQ102"] == models["error"].as_uri()
         assert place["TQ401"] == "fixtures/mixed.tflite"
 
     @pytest.mark.skipif(sys.platform != "linux", reason="names are text")
@@ -226,7 +285,9 @@ def test_a_bar_where_there_are_many(tmp_path: Path) -> None:
             break
     os.close(ours)
     assert b"checking" in drawn
-    assert output.decode() == "25 models, 25 of them clean: no findings\n"
+    assert output.decode() == (
+        "25 models, 25 of them clean: no findings\nschemes: 25 full integer int8\n"
+    )
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links and pipes are those of Unix")

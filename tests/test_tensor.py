@@ -55,7 +55,18 @@ class TestData:
     def test_any_rank(self, shape: tuple[int, ...]) -> None:
         assert tensor(build.constant(np.ones(shape, np.int16))).data.shape == shape
 
-    @pytest.mark.parametrize("size", [0, 5, 7])
+    def test_a_buffer_without_bytes(self) -> None:
+        """It makes no constant, unless of a tensor that has no values."""
+        empty = tensor(build.TensorSpec("a", (2, 3), data=b""))
+        assert not empty.is_constant
+        assert empty.nbytes == 6
+        with pytest.raises(tq.UnsupportedError, match="not constant: buffer 1 has 0 bytes"):
+            empty.data  # noqa: B018
+        nothing = tensor(build.TensorSpec("a", (2, 0), data=b""))
+        assert nothing.is_constant
+        assert nothing.data.shape == (2, 0)
+
+    @pytest.mark.parametrize("size", [2, 5, 7])
     def test_a_buffer_that_does_not_fit(self, size: int) -> None:
         one = tensor(build.TensorSpec("w", (2, 3), data=bytes(size)))
         with pytest.raises(tq.CorruptModelError) as caught:

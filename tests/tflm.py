@@ -38,7 +38,8 @@ class Job:
     Parameters
     ----------
     inputs : sequence of ndarray, optional
-        The values of the model's inputs. Without them the model is prepared, and not run.
+        The values of the model's inputs; None leaves one as it is. Without them the model is
+        prepared, and not run.
     seed : int, optional
         Make random inputs instead.
     times : int
@@ -48,7 +49,7 @@ class Job:
     """
 
     model: bytes
-    inputs: Sequence[NDArray[Any]] | None = None
+    inputs: Sequence[NDArray[Any] | None] | None = None
     seed: int | None = None
     times: int = 1
     arena: int = _ARENA
@@ -172,7 +173,7 @@ def _run(job: Job) -> Answer:
     with _standard_error() as file:
         given = list(_each(interpreter.get_input_details))
         produced = list(_each(interpreter.get_output_details))
-        inputs: list[NDArray[Any]] = []
+        inputs: Sequence[NDArray[Any] | None] = []
         outputs: list[NDArray[Any]] = []
         refusal = ""
         if job.inputs is not None or job.seed is not None:
@@ -180,16 +181,18 @@ def _run(job: Job) -> Answer:
                 inputs = _inputs(given, job)
                 for _ in range(job.times):
                     for index, values in enumerate(inputs):
-                        interpreter.set_input(values, index)
+                        if values is not None:
+                            interpreter.set_input(values, index)
                     interpreter.invoke()
                 outputs = list(_each(interpreter.get_output))
             except Exception as error:
                 refusal = f"{error}: {_printed(file)}"
     head, tail = sizes["head"], sizes["tail"]
-    return Answer(refusal, True, inputs, outputs, head, tail, uses, given, produced)
+    fed = [values for values in inputs if values is not None]
+    return Answer(refusal, True, fed, outputs, head, tail, uses, given, produced)
 
 
-def _inputs(details: Sequence[Mapping[str, Any]], job: Job) -> list[NDArray[Any]]:
+def _inputs(details: Sequence[Mapping[str, Any]], job: Job) -> Sequence[NDArray[Any] | None]:
     if job.inputs is not None:
         return list(job.inputs)
     return random_inputs([(one["shape"], one["dtype"]) for one in details], job.seed)

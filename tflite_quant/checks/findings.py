@@ -26,7 +26,7 @@ class Severity(IntEnum):
 
     NOTE = 1  # worth knowing
     WARNING = 2  # outside the specification
-    ERROR = 3  # no runtime can run the model as intended
+    ERROR = 3  # none of the targets can run the model as intended
 
     def __str__(self) -> str:
         return self.name.lower()
@@ -131,10 +131,13 @@ class Report:
     name : str or None
         The path of the model.
     findings : tuple of Finding
+    scheme : str
+        How the model is quantized, in the words of `Model.summary`; empty for several models.
     """
 
     name: str | None
     findings: tuple[Finding, ...]
+    scheme: str = ""
 
     def __iter__(self) -> Iterator[Finding]:
         return iter(self.findings)
@@ -153,7 +156,7 @@ class Report:
     def _repr_html_(self) -> str:
         rows = ((f.severity, f.id, f.place, f.found, f.expected, f.effect) for f in self)
         titles = ("severity", "id", "place", "found", "expected", "effect")
-        name = table([], [[self.name or "model", self.summary]])
+        name = table([], [[self.name or "model", self.scheme, self.summary]])
         return name + (table(titles, rows, len(self)) if self.findings else "")
 
     def __repr__(self) -> str:
@@ -161,7 +164,8 @@ class Report:
 
     def __str__(self) -> str:
         name = "model" if self.name is None else for_terminal(self.name)
-        lines = [f"{name}: {self.summary}"]
+        scheme = f" ({self.scheme})" if self.scheme else ""
+        lines = [f"{name}{scheme}: {self.summary}"]
         return "\n".join([*lines, *map(str, self.findings)])
 
     @property
@@ -197,7 +201,8 @@ _KINDS = (
         "TQ103", "count of parameters", _ERROR,
         "The numbers of scales and zero points do not match each other or the axis.",
         "There must be as many zero points as scales: either one, or one for each slice of the "
-        "tensor along its axis. "
+        "tensor along its axis. Only a warning if there is one zero point for several scales, "
+        "which LiteRT refuses, unless LiteRT is the only target. "
         "Of blocks there is one scale for each; a note if only the shape of the scales is wrong.",
         "Some slices have no parameters; LiteRT refuses the model, and other runtimes read past "
         "the end of the list.",
@@ -300,10 +305,11 @@ _KINDS = (
         "Whether the operator runs depends on the runtime.",
     ),
     Kind(
-        "TQ211", "no kernel", _WARNING,
-        "The converter writes this operator with this type, but LiteRT has no kernel for it.",
-        "Other runtimes may have one.",
-        "LiteRT refuses to run the model.",
+        "TQ211", "no kernel", _ERROR,
+        "A runtime does not have an operator, or has no kernel for the types of its tensors.",
+        "One finding for all operators that are refused alike. An error if none of the targets "
+        "runs the model, and so what the only target refuses; else a note.",
+        "The runtime refuses the model.",
     ),
     Kind(
         "TQ212", "kernel's condition", _ERROR,
@@ -313,9 +319,18 @@ _KINDS = (
         "The kernel refuses the model.",
     ),
     Kind(
+        "TQ213", "custom operator", _NOTE,
+        "A custom operator comes with none of the runtimes.",
+        "One finding for all of a model. Operators that only one of the runtimes has, such as "
+        "TFLM_DECODE, are reported as TQ211.",
+        "The application must register the operator, or the runtime refuses the model.",
+    ),
+    Kind(
         "TQ301", "bytes of a constant", _ERROR,
         "The bytes of a constant do not fit its shape and type, or cannot be read.",
-        "They may lie in another file in the model's folder, which must be there, too.",
+        "They may lie in another file in the model's folder, which must be there, too. Only a note "
+        "if a tensor that an operator writes has a buffer of 0 bytes, which LiteRT refuses, unless "
+        "LiteRT is the only target; nothing is found if TensorFlow Lite Micro is the only one.",
         "The values cannot be read; LiteRT refuses the model.",
     ),
     Kind(
@@ -343,6 +358,14 @@ _KINDS = (
         "All their inputs come from DEQUANTIZE and all their outputs end in QUANTIZE: the rest of "
         "the model around them computes on integers.",
         "Float kernels take extra time and memory on a device meant to compute on integers.",
+    ),
+    Kind(
+        "TQ402", "required scheme", _ERROR,
+        "A model has none of the schemes that are required.",
+        "Only where schemes are required, with --require or `require`. In an integer scheme every "
+        "operator computes on integers of that type; only a QUANTIZE or DEQUANTIZE may have other "
+        "types.",
+        "The model is not quantized as its user asks.",
     ),
     Kind(
         "TQ501", "channels of zeros", _NOTE,

@@ -7,6 +7,7 @@ version 2.1.0 (docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html).
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,7 +33,10 @@ class Outcome(NamedTuple):
 
 
 def text_lines(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    """Yield the report of each model with findings, then a summary if there are several models."""
+    """Yield the report of each model with findings.
+
+    If there are several models, a summary follows, and how many models have each scheme.
+    """
     reports = [outcome.report for outcome in outcomes if outcome.report is not None]
     for report in reports:
         if len(outcomes) == 1 or report.findings:
@@ -42,6 +46,8 @@ def text_lines(outcomes: Sequence[Outcome]) -> Iterator[str]:
         clean = sum(not report.findings for report in reports)
         models = counted(len(reports), "model")
         yield f"{models}, {clean} of them clean: {Report(None, together).summary}"
+        schemes = Counter(report.scheme for report in reports).most_common()
+        yield "schemes: " + ", ".join(f"{count} {scheme}" for scheme, count in schemes)
 
 
 def json_data(outcomes: Sequence[Outcome], version: str) -> dict[str, Any]:
@@ -61,6 +67,7 @@ def _model_data(outcome: Outcome) -> dict[str, Any]:
         return {"path": outcome.path, "error": outcome.error}
     return {
         "path": outcome.path,
+        "scheme": outcome.report.scheme,
         "findings": map(_finding_data, outcome.report),
     }
 
@@ -118,8 +125,23 @@ def sarif_data(outcomes: Sequence[Outcome], version: str) -> dict[str, Any]:
     return {
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
-        "runs": [{"tool": {"driver": driver}, "invocations": [invocation], "results": results}],
+        "runs": [
+            {
+                "tool": {"driver": driver},
+                "invocations": [invocation],
+                "artifacts": map(_artifact, outcomes),
+                "results": results,
+            }
+        ],
     }
+
+
+def _artifact(outcome: Outcome) -> dict[str, Any]:
+    """Return a file that was checked, with its scheme as a property."""
+    artifact: dict[str, Any] = {"location": _file(outcome.path)["artifactLocation"]}
+    if outcome.report is not None:
+        artifact["properties"] = {"scheme": outcome.report.scheme}
+    return artifact
 
 
 def _rule(kind: Kind) -> dict[str, Any]:

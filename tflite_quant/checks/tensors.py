@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,6 +47,10 @@ _IN_ORDER = (
     "LiteRT reads the scales in the order of the blocks, whatever their shape; programs that go by "
     "the shape cannot tell which scale is whose."
 )
+_ONE_ZERO_POINT = (
+    "LiteRT refuses the model; TensorFlow Lite Micro takes the zero point for all slices."
+)
+_NO_BYTES = "LiteRT refuses the model; TensorFlow Lite Micro computes the tensor as any other."
 
 
 class Parameters(NamedTuple):
@@ -144,12 +148,16 @@ def listed(word: str, values: NDArray[Any], limit: int = 4) -> str:
     return f"{word}{'s' if values.size > 1 else ''} {shown}{more}"
 
 
-def tensor_findings(parameters: Mapping[Tensor, Parameters], budget: Budget) -> Iterator[Finding]:
+def tensor_findings(
+    parameters: Mapping[Tensor, Parameters], targets: Sequence[str], budget: Budget
+) -> Iterator[Finding]:
     """Find problems of single tensors, and of tensors that share a buffer.
 
     Parameters
     ----------
     parameters : mapping of Tensor to Parameters
+    targets : sequence of str
+        The runtimes that the model is for.
     budget : Budget
         For the values of compressed tensors.
     """
@@ -158,9 +166,11 @@ def tensor_findings(parameters: Mapping[Tensor, Parameters], budget: Budget) -> 
     for tensor, its_parameters in parameters.items():
         # An encoded tensor may keep the parameters that it had before.
         if tensor.type in INTEGER_RANGES and tensor.role != "encoded":
-            yield from _parameters(tensor, its_parameters, looked_at)
+            yield from _parameters(tensor, its_parameters, targets, looked_at)
         if tensor.is_constant or tensor.is_compressed:
             yield from _contents(tensor, seen, budget)
+        elif tensor.buffer.index and tensor.buffer.offset:
+            yield from _empty(tensor, targets)
     yield from _shared(parameters)
 
 
@@ -184,7 +194,9 @@ def can_decode(tensor: Tensor, budget: Budget) -> bool:
     return True
 
 
-def _parameters(tensor: Tensor, parameters: Parameters, looked_at: _Faults) -> Iterator[Finding]:
+def _parameters(
+    tensor: Tensor, parameters: Parameters, targets: Sequence[str], looked_at: _Faults
+) -> Iterator[Finding]:
     scheme = tensor.quantization
     if isinstance(scheme, Blockwise | MultiAxis):
         yield from _of_blocks(tensor, scheme, looked_at)
@@ -193,7 +205,7 @@ def _parameters(tensor: Tensor, parameters: Parameters, looked_at: _Faults) -> I
     if not _SMALLEST <= parameters.lowest <= parameters.highest < math.inf:
         yield from _scales(tensor, parameters.scheme.scales)
     if isinstance(scheme, PerAxis):
-        yield from _counts(tensor, scheme)
+        yield from _counts(tensor, scheme, targets)
     low, high = INTEGER_RANGES[tensor.type]
     outside = parameters.outside(low, high)
     if outside.size:
@@ -325,12 +337,15 @@ def _unusable(
             yield _Fault("TQ102", severity, listed("scale", scales[bad]), expected, effect)
 
 
-def _counts(tensor: Tensor, scheme: PerAxis) -> Iterator[Finding]:
+def _counts(tensor: Tensor, scheme: PerAxis, targets: Sequence[str]) -> Iterator[Finding]:
     count, zeros = scheme.scales.size, scheme.zero_points.size
     axis, shape = scheme.axis, tensor.shape
     if zeros != count:
         found = f"{counted(count, 'scale')} and {counted(zeros, 'zero point')}"
-        yield finding("TQ103", None, tensor, found, "as many zero points as scales")
+        severity, effect = None, None
+        if zeros == 1 and "tflm" in targets:
+            severity, effect = Severity.WARNING, _ONE_ZERO_POINT
+        yield finding("TQ103", severity, tensor, found, "as many zero points as scales", effect)
     is_axis = 0 <= axis < len(shape)
     if count == 1 or (is_axis and count == shape[axis]):
         return
@@ -379,6 +394,24 @@ def _decode(tensor: Tensor, seen: set[object], budget: Budget) -> None:
     if key not in seen and can_decode(tensor, budget):
         seen.add(key)
         tensor.data  # noqa: B018
+
+
+def _empty(tensor: Tensor, targets: Sequence[str]) -> Iterator[Finding]:
+    """Find a tensor that is not constant, but has a buffer, which has no bytes.
+
+    Vela writes them. For LiteRT whatever has a buffer is constant (google-ai-edge/LiteRT,
+    tflite/core/interpreter_builder.cc, ParseTensors); for TensorFlow Lite Micro what has bytes
+    (tensorflow/tflite-micro, tensorflow/lite/micro/micro_allocator.cc, GetFlatbufferTensorBuffer).
+    """
+    is_written = (
+        tensor.producer is not None or tensor.is_variable or tensor in tensor.subgraph.inputs
+    )
+    found = f"buffer {tensor.buffer.index}, which has 0 bytes"
+    if tensor.consumers and not is_written:
+        yield finding("TQ301", None, tensor, found, "bytes that fit its shape and type")
+    elif "litert" in targets:
+        severity = Severity.ERROR if targets == ("litert",) else Severity.NOTE
+        yield finding("TQ301", severity, tensor, found, "no buffer", _NO_BYTES)
 
 
 def _blocks(tensor: Tensor) -> Iterator[Finding]:

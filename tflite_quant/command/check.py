@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 import textwrap
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 
 from .. import __version__
 from ..checks.checker import check
 from ..checks.findings import KINDS, Report, Severity
 from ..checks.report_formats import Outcome, json_data, sarif_data, text_lines
+from ..checks.requirements import REQUIREMENTS, requirements
+from ..checks.runtimes import TARGETS
 from ..errors import TFLiteError
 from .files import mapped, model_files, positive
 from .json_text import json_text
@@ -32,6 +34,20 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         choices=("error", "warning", "note"),
         default="error",
         help="the lowest severity that makes the exit status 1 (default: error)",
+    )
+    command.add_argument(
+        "--target",
+        choices=tuple(TARGETS),
+        help="the runtime that the models are for, LiteRT or TensorFlow Lite Micro: what it "
+        "refuses is an error (default: either; what one of them refuses is a note)",
+    )
+    command.add_argument(
+        "--require",
+        metavar="SCHEMES",
+        action="append",
+        default=[],
+        help="an error for a model that has none of these schemes, such as int8,int16x8; there are "
+        f"{', '.join(REQUIREMENTS)}",
     )
     formats = ("text", "json", "sarif")
     command.add_argument("--format", choices=formats, default="text", help="default: text")
@@ -55,7 +71,10 @@ def run(options: argparse.Namespace) -> int:
         for id in KINDS
         if id.startswith(selected or ("",)) and not (ignored and id.startswith(ignored))
     }
-    of_file = partial(_outcome, wanted=frozenset(wanted))
+    required = _required(options.require)
+    if required and "TQ402" not in wanted:
+        raise RefusedError("--require reports TQ402, which --select or --ignore leaves out")
+    of_file = partial(_outcome, wanted=frozenset(wanted), target=options.target, required=required)
     outcomes = list(mapped(of_file, model_files(options.models), options.jobs, "checking"))
     errors = [outcome.error for outcome in outcomes if outcome.error is not None]
     for error in errors:
@@ -83,16 +102,28 @@ def _prefixes(argument: str) -> tuple[str, ...]:
     return prefixes
 
 
-def _outcome(path: str, wanted: Collection[str]) -> Outcome:
+def _required(arguments: Iterable[str]) -> tuple[str, ...]:
+    """Return the schemes that arguments list."""
+    names = [part.strip().lower() for argument in arguments for part in argument.split(",")]
+    try:
+        return requirements(name for name in names if name)
+    except ValueError as error:
+        raise RefusedError(str(error)) from None
+
+
+def _outcome(
+    path: str, wanted: Collection[str], target: str | None, required: Sequence[str]
+) -> Outcome:
     """Check one file and return the wanted findings, or why it cannot be read."""
     try:
-        report = check(path)
+        report = check(path, target=target, require=required)
     except (TFLiteError, OSError) as error:
         return Outcome(path, None, error_line(error))
     except Exception as error:
         # One model that nobody foresaw must not lose the reports of the others.
         return Outcome(path, None, unforeseen(error))
-    return Outcome(path, Report(path, tuple(finding for finding in report if finding.id in wanted)))
+    findings = tuple(finding for finding in report if finding.id in wanted)
+    return Outcome(path, Report(path, findings, report.scheme))
 
 
 def _folded(line: str) -> str:

@@ -132,9 +132,10 @@ def tensor_details(structure: Structure, subgraph: Subgraph) -> list[TensorDetai
         quantization = subgraph.tensors[index].quantization
         details[index]["quantization_parameters"] = _of_blocks(quantization)
     for index in tensors.references("sparsity")[rows].nonzero()[0].tolist():
-        # LiteRT has the sparsity only of tensors that have a buffer.
-        if subgraph.tensors[index].is_constant:
-            parameters = _sparsity(subgraph.tensors[index].sparsity)
+        # LiteRT has the sparsity only of tensors that have a buffer, be it without bytes.
+        tensor = subgraph.tensors[index]
+        if tensor.external_buffer is not None or (tensor.buffer.index and tensor.buffer.offset):
+            parameters = _sparsity(tensor.sparsity)
             if not _has_block_map(structure, rows.start + index):
                 parameters.pop("block_map", None)
             details[index]["sparsity_parameters"] = parameters

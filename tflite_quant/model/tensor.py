@@ -120,7 +120,10 @@ class Tensor:
         self.shape, self.shape_signature = shape, shape_signature
         self.has_rank, self.is_variable, self.is_sparse = has_rank, is_variable, is_sparse
         self.buffer, self.external_buffer = buffer, external_buffer
-        self.is_constant = external_buffer is not None or (buffer.index != 0 and buffer.offset != 0)
+        # A buffer without bytes holds values only if there are none to hold.
+        self.is_constant = external_buffer is not None or (
+            buffer.index != 0 and buffer.offset != 0 and (buffer.nbytes != 0 or 0 in shape)
+        )
         self.is_quantized = not isinstance(quantization, NotQuantized)
         if quantization is not None:
             self.quantization = quantization
@@ -488,6 +491,8 @@ class Tensor:
                 f"not constant: operator {operator.index} {operator.name} makes it of the constant "
                 f"tensor {source.index} {source.name!r}; dequantize() has its real values"
             )
+        if self.buffer.index and self.buffer.offset:
+            return f"not constant: buffer {self.buffer.index} has 0 bytes"
         return "not constant: it has values only while the model runs"
 
     def _shaped(self, array: NDArray[Any]) -> NDArray[Any]:
