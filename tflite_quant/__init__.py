@@ -45,12 +45,19 @@ if TYPE_CHECKING:
     from .checks.checker import check
     from .checks.findings import Finding, Report, Severity
     from .firmware.c_header import c_header
+    from .firmware.cost import ModelCost, OperatorCost, model_cost, operator_cost
     from .firmware.fixedpoint import (
         Multiplier,
         Requantization,
         activation_range,
         operator_requantization,
         quantize_multiplier,
+    )
+    from .firmware.memory_plan import (
+        MemoryPlan,
+        PlannedBuffer,
+        UncertainOperator,
+        memory_plan,
     )
     from .litert import lite
     from .litert.analyzer import analyze
@@ -67,16 +74,20 @@ __all__ = [
     "ExternalFileError",
     "Finding",
     "Interpreter",
+    "MemoryPlan",
     "Metadata",
     "Model",
+    "ModelCost",
     "MultiAxis",
     "Multiplier",
     "Named",
     "NotQuantized",
     "NotTFLiteError",
     "Operator",
+    "OperatorCost",
     "PerAxis",
     "PerTensor",
+    "PlannedBuffer",
     "Quantization",
     "QuantizationError",
     "Report",
@@ -87,6 +98,7 @@ __all__ = [
     "TFLiteError",
     "Tensor",
     "TensorType",
+    "UncertainOperator",
     "UnknownScheme",
     "UnsupportedError",
     "activation_range",
@@ -96,7 +108,10 @@ __all__ = [
     "dequantize",
     "dequantize_blockwise",
     "lite",
+    "memory_plan",
+    "model_cost",
     "open",
+    "operator_cost",
     "operator_requantization",
     "quantize",
     "quantize_multiplier",
@@ -105,15 +120,23 @@ __all__ = [
 _LATER = {
     "Finding": ".checks.findings",
     "Interpreter": ".litert.interpreter",
+    "MemoryPlan": ".firmware.memory_plan",
+    "ModelCost": ".firmware.cost",
     "Multiplier": ".firmware.fixedpoint",
+    "OperatorCost": ".firmware.cost",
+    "PlannedBuffer": ".firmware.memory_plan",
     "Report": ".checks.findings",
     "Requantization": ".firmware.fixedpoint",
     "Severity": ".checks.findings",
+    "UncertainOperator": ".firmware.memory_plan",
     "activation_range": ".firmware.fixedpoint",
     "analyze": ".litert.analyzer",
     "c_header": ".firmware.c_header",
     "check": ".checks.checker",
     "lite": ".litert.lite",
+    "memory_plan": ".firmware.memory_plan",
+    "model_cost": ".firmware.cost",
+    "operator_cost": ".firmware.cost",
     "operator_requantization": ".firmware.fixedpoint",
     "quantize_multiplier": ".firmware.fixedpoint",
 }
