@@ -23,8 +23,8 @@ from .tail import tail_size
 
 __all__ = ["MemoryPlan", "PlannedBuffer", "UncertainOperator", "memory_plan"]
 
-_PAIR_COST = 4
-"""What a pair of buffers is charged: to place one, the planner looks at the others."""
+_PAIRS_PER_BYTE = 2
+"""Pairs of buffers that are charged as a byte: to place one, the planner looks at the others."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def _plan(model: Model, pointer_bytes: int) -> MemoryPlan:
     file = model.structure.file.afresh()
     lives = Lifetimes(model, file, pointer_bytes)
     count = len(lives.buffers)
-    file.spend(count * (OBJECT_COST + _PAIR_COST * count), "the memory plan")
+    file.spend(count * (OBJECT_COST + count // _PAIRS_PER_BYTE), "the memory plan")
     requests = [Request(life.size, life.first, life.last, life.offset) for life in lives.buffers]
     offsets, (lower_bound, time) = place(requests), largest_sum(requests)
     buffers = tuple(map(_planned, lives.buffers, offsets))
