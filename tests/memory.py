@@ -15,7 +15,7 @@ import tflite_quant as tq
 from conftest import FIXTURES
 from tests import tflm
 
-__all__ = ["Comparison", "comparisons"]
+__all__ = ["Comparison", "comparisons", "extra", "wheel_arena"]
 
 _WHEEL_POINTER = 8
 _RECORDING = (104 - 72) + (272 - 72)
@@ -41,7 +41,19 @@ class Comparison(NamedTuple):
         return abs(self.tail - self.their_tail) <= self.their_tail / 10
 
 
-@lru_cache(1)
+def extra(subgraphs: int) -> int:
+    """Give the bytes that the wheel's tail has more than that of devices."""
+    return _RECORDING + _COMPRESSION * subgraphs
+
+
+def wheel_arena(content: bytes) -> int:
+    """Give what we say is the smallest arena for the wheel."""
+    with tq.open(content) as model:
+        plan = tq.memory_plan(model, pointer_bytes=_WHEEL_POINTER)
+        return plan.arena_estimate + extra(len(model.subgraphs))
+
+
+@lru_cache(2)
 def comparisons(paths: tuple[Path, ...]) -> list[Comparison]:
     """Compare the models that the runtime prepares."""
     answers = tflm.answers([tflm.Job(path.read_bytes()) for path in paths])
@@ -51,7 +63,7 @@ def comparisons(paths: tuple[Path, ...]) -> list[Comparison]:
             continue
         with tq.open(path) as model:
             plan = tq.memory_plan(model, pointer_bytes=_WHEEL_POINTER)
-            tail = plan.tail_estimate + _RECORDING + _COMPRESSION * len(model.subgraphs)
+            tail = plan.tail_estimate + extra(len(model.subgraphs))
         found = (plan.head, answer.head, tail, answer.tail, len(plan.uncertain))
         compared.append(Comparison(path.name, *found))
     return compared

@@ -189,6 +189,7 @@ def _memory_data(plan: MemoryPlan) -> dict[str, Any]:
         "lower_bound": plan.lower_bound,
         "peak": place(plan.peak),
         "tail_estimate": plan.tail_estimate,
+        "arena_estimate": plan.arena_estimate,
         "buffers": (
             {
                 "tensor": place(buffer.tensor),

@@ -37,7 +37,7 @@ def memory_lines(model: Model, width: int | None = None) -> Iterator[str]:
             text = ask(model)
         except TFLiteError as error:
             reason = shortened(for_terminal(str(error)), _LONGEST_REASON)
-            text = f"{'TFLM arena' if ask is _arena else 'MACs'}: not known; {reason}"
+            text = f"{'TFLM arena' if ask is _arena else 'MACs'} not known: {reason}"
         room = sys.maxsize if width is None else max(width, _NARROWEST)
         yield from textwrap.wrap(text, room, subsequent_indent="  ")
 
@@ -45,10 +45,11 @@ def memory_lines(model: Model, width: int | None = None) -> Iterator[str]:
 def _arena(model: Model) -> str:
     plan = memory_plan(model)
     peak = "before the first operator" if plan.peak is None else f"at {_label(plan.peak, model)}"
-    live = "" if plan.lower_bound == plan.head else f"; {plan.lower_bound:,} live"
-    parts = [
-        f"TFLM arena: head {plan.head:,} bytes{live} {peak}, tail about {plan.tail_estimate:,}"
-    ]
+    head = f"{plan.head:,} {peak}"
+    if plan.lower_bound < plan.head:
+        head = f"{plan.head:,} ({plan.lower_bound:,} live {peak})"
+    total, tail = f"about {plan.arena_estimate:,} bytes", f"tail {plan.tail_estimate:,}"
+    parts = [f"TFLM arena {total}: head {head}, {tail}"]
     if _has_unknown_dimensions(plan):
         parts.append("each unknown dimension taken as 1")
     if plan.uncertain:

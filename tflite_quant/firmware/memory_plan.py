@@ -19,7 +19,7 @@ from ..model.operator import Operator
 from ..model.tensor import Tensor
 from .greedy import Request, largest_sum, place
 from .lifetimes import Lifetime, Lifetimes
-from .tail import tail_size
+from .tail import planning_size, tail_sizes
 
 __all__ = ["MemoryPlan", "PlannedBuffer", "UncertainOperator", "memory_plan"]
 
@@ -82,6 +82,9 @@ class MemoryPlan:
         The operator at which that is; None if it is before the first operator.
     tail_estimate : int
         Bytes of all else, estimated from the sizes of the runtime's structures.
+    arena_estimate : int
+        The smallest arena, estimated: head and tail, or, of a model with small activations, what
+        the runtime needs while it makes the plan.
     buffers : tuple of PlannedBuffer
         What lies in the head: tensors, then scratch memory.
     uncertain : tuple of UncertainOperator
@@ -92,6 +95,7 @@ class MemoryPlan:
     lower_bound: int
     peak: Operator | None
     tail_estimate: int
+    arena_estimate: int
     buffers: tuple[PlannedBuffer, ...]
     uncertain: tuple[UncertainOperator, ...]
 
@@ -153,14 +157,17 @@ def _plan(model: Model, pointer_bytes: int) -> MemoryPlan:
     requests = [Request(life.size, life.first, life.last, life.offset) for life in lives.buffers]
     offsets, (lower_bound, time) = place(requests), largest_sum(requests)
     buffers = tuple(map(_planned, lives.buffers, offsets))
-    scratch = sum(buffer.operator is not None for buffer in buffers)
     head = max((buffer.offset + buffer.size for buffer in buffers), default=0)
+    scratch = sum(buffer.operator is not None for buffer in buffers)
+    planning = planning_size(model, count, scratch, pointer_bytes)
+    tail_before, tail = tail_sizes(model, scratch, pointer_bytes, file.budget)
     return MemoryPlan(
         head=head,
         # A converter's own plan may put buffers over each other.
         lower_bound=min(lower_bound, head),
         peak=lives.moments[max(time, 0)],
-        tail_estimate=tail_size(model, scratch, pointer_bytes, file.budget),
+        tail_estimate=tail,
+        arena_estimate=max(head + tail, planning + tail_before),
         buffers=buffers,
         uncertain=tuple(UncertainOperator(*facts) for facts in lives.uncertain),
     )

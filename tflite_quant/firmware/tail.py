@@ -9,7 +9,7 @@ micro_allocator.cc, micro_interpreter.cc, and the Init and Prepare functions in 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ..format.budget import MAX_ARRAY_RANK, Budget
@@ -20,7 +20,7 @@ from ..model.quantization import NotQuantized, PerAxis
 from ..model.tensor import Tensor
 from .lifetimes import value_bytes
 
-__all__ = ["tail_size"]
+__all__ = ["planning_size", "tail_sizes"]
 
 
 class _Structures(NamedTuple):
@@ -37,13 +37,17 @@ class _Structures(NamedTuple):
     quantization: int
     resource_variables: int
     resource_variable: int
+    request: int
+    lifetime: int
 
 
 _STRUCTURES = {
-    4: _Structures(36, 44, 36, 8, 8, 12, 32, 40, 12, 12, 20),
-    8: _Structures(72, 72, 72, 16, 16, 24, 64, 64, 24, 16, 40),
+    4: _Structures(36, 44, 36, 8, 8, 12, 32, 40, 12, 12, 20, 12, 24),
+    8: _Structures(72, 72, 72, 16, 16, 24, 64, 64, 24, 16, 40, 16, 32),
 }
 """By the size of a pointer: sizeof of the structures, with 8-byte numbers aligned to 8 bytes."""
+_PLANNED, _FREE_REQUESTS = 40, 12
+"""What the planner needs for a buffer, and the requests for scratch memory it has room for."""
 
 _ALIGNMENT = 16
 """What kernels ask for is aligned to this (micro_arena_constants.h)."""
@@ -151,8 +155,10 @@ _SOFTMAX_TABLE = 513
 """The numbers in a table of SOFTMAX for int16."""
 
 
-def tail_size(model: Model, scratch_buffers: int, pointer_bytes: int, budget: Budget) -> int:
-    """Return the estimate in bytes.
+def tail_sizes(
+    model: Model, scratch_buffers: int, pointer_bytes: int, budget: Budget
+) -> tuple[int, int]:
+    """Return the estimate in bytes: while the runtime makes its plan, and at the end.
 
     Parameters
     ----------
@@ -163,13 +169,38 @@ def tail_size(model: Model, scratch_buffers: int, pointer_bytes: int, budget: Bu
     budget : Budget
         It is charged for options of custom operators.
     """
-    used = 0
-    for size, alignment in _allocations(model, scratch_buffers, pointer_bytes, budget):
+    before = _sum(0, _before_plan(model, scratch_buffers, pointer_bytes, budget))
+    return before, _sum(before, _after_plan(model, pointer_bytes))
+
+
+def planning_size(model: Model, buffers: int, scratch_buffers: int, pointer_bytes: int) -> int:
+    """Return the bytes that making the plan takes, where the head will be.
+
+    Parameters
+    ----------
+    model : Model
+    buffers, scratch_buffers : int
+        How many buffers the head has, and how many of them are scratch memory.
+    pointer_bytes : {4, 8}
+    """
+    sizes, graphs = _STRUCTURES[pointer_bytes], model.subgraphs
+    tensors = sum(len(graph.tensors) for graph in graphs)
+    return (
+        sizes.request * (scratch_buffers + _FREE_REQUESTS)
+        + pointer_bytes * len(graphs)
+        + sizes.lifetime * (tensors + scratch_buffers)
+        + _PLANNED * buffers
+    )
+
+
+def _sum(used: int, allocations: Iterable[tuple[int, int]]) -> int:
+    """Return how many bytes are used after some allocations, each with its alignment."""
+    for size, alignment in allocations:
         used = -(-(used + size) // alignment) * alignment
     return used
 
 
-def _allocations(
+def _before_plan(
     model: Model, scratch_buffers: int, pointer: int, budget: Budget
 ) -> Iterator[tuple[int, int]]:
     """Yield the size and the alignment of each allocation, in the runtime's order."""
@@ -195,6 +226,11 @@ def _allocations(
     yield pointer * scratch_buffers, pointer
     states = (tensor for graph in graphs for tensor in graph.tensors if tensor.is_variable)
     yield from ((_bytes(tensor), _ALIGNMENT) for tensor in states)
+
+
+def _after_plan(model: Model, pointer: int) -> Iterator[tuple[int, int]]:
+    """Yield what the runtime allocates when it knows where tensors lie: inputs and outputs."""
+    sizes, graphs = _STRUCTURES[pointer], model.subgraphs
     for ends in (graphs[0].inputs, graphs[0].outputs) if graphs else ():
         yield pointer * len(ends), _ALIGNMENT
         for tensor in ends:
