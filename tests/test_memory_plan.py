@@ -287,6 +287,19 @@ def test_what_is_not_known_is_named() -> None:
     ]
 
 
+def test_scratch_memory_of_a_subgraph_that_nothing_runs() -> None:
+    """The runtime itself ends there."""
+    main = build.SubgraphSpec([spec(4), spec(4)], [0], [1], [operator("ADD", [0, 0], [1])])
+    axes = build.constant(np.array([1], np.int32))
+    mean = operator("MEAN", [0, 1], [2], "ReducerOptions")
+    other = build.SubgraphSpec([spec(4, 4), axes, spec(4)], [0], [2], [mean])
+    content = build.model(main, other)
+    assert tflm.answer(content).refusal.startswith("the process ended")
+    (uncertain,) = tq.memory_plan(content).uncertain
+    assert uncertain.operator.name == "MEAN"
+    assert "nothing runs its subgraph" in uncertain.reason
+
+
 def test_what_has_no_size_is_an_error() -> None:
     text = build.one(spec(4, type=tflite.TensorType.STRING))
     with pytest.raises(tq.UnsupportedError, match="no STRING tensors"):

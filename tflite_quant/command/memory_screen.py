@@ -54,7 +54,7 @@ def _arena(model: Model) -> str:
         parts.append("each unknown dimension taken as 1")
     if plan.uncertain:
         operators = _counted(each.operator for each in plan.uncertain)
-        parts.append(f"without scratch memory of {operators}")
+        parts.append(f"scratch memory of {operators} not known")
     return ", ".join(parts)
 
 

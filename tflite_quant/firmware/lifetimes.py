@@ -141,7 +141,14 @@ class Lifetimes:
             self._run(0, 0)
         self.buffers = [life for lives in self._tensors for life in lives.values()]
         for requests in self._scratch:
-            self.buffers += [life for lives in requests for life in lives]
+            self._add_scratch([life for lives in requests for life in lives])
+
+    def _add_scratch(self, requests: list[Lifetime]) -> None:
+        self.buffers += requests
+        never = {life.owner: None for life in requests if life.first == -1}
+        # The runtime places such memory without knowing its size, and ends.
+        reason = "nothing runs its subgraph, whose scratch memory the runtime cannot place"
+        self.uncertain += [(owner, reason) for owner in never if isinstance(owner, Operator)]
 
     def _requests(self, operator: Operator, pointer_bytes: int) -> list[Lifetime]:
         """Return the scratch memory that an operator asks for."""
