@@ -52,6 +52,8 @@ def questions(model: tq.Model, most: int | None = None) -> Iterator[Question]:
     yield "check", lambda: str(tq.check(model))
     yield "check, require", lambda: str(tq.check(model, target="tflm", require=REQUIREMENTS))
     yield "c_header", lambda: tq.c_header(model)
+    yield "memory_plan", lambda: tq.memory_plan(model)
+    yield "model_cost", lambda: tq.model_cost(model)
     yield "c_header, all", lambda: tq.c_header(model, tensors=["*"], include_model=True)
     yield "c_source", lambda: tq.c_source(model, "h.h", tensors=["*"], include_model=True)
     yield "Model, JSON", lambda: deque(json_text.model_json(model, model.subgraphs), 0)
@@ -98,6 +100,7 @@ def _of_a_tensor(tensor: tq.Tensor) -> Iterator[Question]:
 def _of_an_operator(operator: tq.Operator) -> Iterator[Question]:
     yield "Operator.repr", operator.__repr__
     yield "operator_requantization", lambda: tq.operator_requantization(operator)
+    yield "operator_cost", lambda: tq.operator_cost(operator)
     names = (
         "weights", "bias", "activation", "code", "subgraph", "options", "options_name",
         "custom_options", "custom_data", "name", "inputs",

@@ -49,12 +49,19 @@ if TYPE_CHECKING:
     from .comparison.measures import Channels, Measures
     from .comparison.results import Comparison, TensorComparison, Unmatched
     from .firmware.c_header import c_header, c_source
+    from .firmware.cost import ModelCost, OperatorCost, model_cost, operator_cost
     from .firmware.fixedpoint import (
         Multiplier,
         Requantization,
         activation_range,
         operator_requantization,
         quantize_multiplier,
+    )
+    from .firmware.memory_plan import (
+        MemoryPlan,
+        PlannedBuffer,
+        UncertainOperator,
+        memory_plan,
     )
     from .litert import lite
     from .litert.analyzer import analyze
@@ -76,16 +83,20 @@ __all__ = [
     "Finding",
     "Interpreter",
     "Measures",
+    "MemoryPlan",
     "Metadata",
     "Model",
+    "ModelCost",
     "MultiAxis",
     "Multiplier",
     "Named",
     "NotQuantized",
     "NotTFLiteError",
     "Operator",
+    "OperatorCost",
     "PerAxis",
     "PerTensor",
+    "PlannedBuffer",
     "Quantization",
     "QuantizationError",
     "Report",
@@ -97,6 +108,7 @@ __all__ = [
     "Tensor",
     "TensorComparison",
     "TensorType",
+    "UncertainOperator",
     "UnknownScheme",
     "Unmatched",
     "UnsupportedError",
@@ -110,7 +122,10 @@ __all__ = [
     "dequantize_blockwise",
     "file_records",
     "lite",
+    "memory_plan",
+    "model_cost",
     "open",
+    "operator_cost",
     "operator_requantization",
     "quantize",
     "quantize_multiplier",
@@ -122,12 +137,17 @@ _LATER = {
     "Finding": ".checks.findings",
     "Interpreter": ".litert.interpreter",
     "Measures": ".comparison.measures",
+    "MemoryPlan": ".firmware.memory_plan",
+    "ModelCost": ".firmware.cost",
     "Multiplier": ".firmware.fixedpoint",
+    "OperatorCost": ".firmware.cost",
+    "PlannedBuffer": ".firmware.memory_plan",
     "Report": ".checks.findings",
     "Requantization": ".firmware.fixedpoint",
     "Severity": ".checks.findings",
     "TensorComparison": ".comparison.results",
     "Unmatched": ".comparison.results",
+    "UncertainOperator": ".firmware.memory_plan",
     "activation_range": ".firmware.fixedpoint",
     "analyze": ".litert.analyzer",
     "c_header": ".firmware.c_header",
@@ -136,6 +156,9 @@ _LATER = {
     "file_records": ".summary.file_records",
     "compare": ".comparison.comparer",
     "lite": ".litert.lite",
+    "memory_plan": ".firmware.memory_plan",
+    "model_cost": ".firmware.cost",
+    "operator_cost": ".firmware.cost",
     "operator_requantization": ".firmware.fixedpoint",
     "quantize_multiplier": ".firmware.fixedpoint",
 }

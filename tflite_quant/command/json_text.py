@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from ..errors import TFLiteError
 from ..escape import for_json
+from ..firmware.cost import model_cost, operator_cost
+from ..firmware.memory_plan import MemoryPlan, memory_plan
 from ..format.budget import Budget
 from ..model import quantization as schemes
 from ..model.block_quantization import MultiAxis
@@ -152,6 +154,7 @@ def _model_data(model: Model, subgraphs: Sequence[Subgraph], budget: Budget) -> 
             key: dict(value) if key.endswith("_operators") else _json(value)
             for key, value in model.summary()._asdict().items()
         },
+        **_firmware_data(model),
         "subgraphs": (
             {
                 "index": subgraph.index,
@@ -180,6 +183,49 @@ def _model_data(model: Model, subgraphs: Sequence[Subgraph], budget: Budget) -> 
     }
 
 
+def _firmware_data(model: Model) -> dict[str, Any]:
+    """Return what a model needs of a microcontroller."""
+    data: dict[str, Any] = {"memory": None}
+    try:
+        data["memory"] = _memory_data(memory_plan(model))
+    except TFLiteError as error:
+        data["memory_error"] = str(error)
+    try:
+        cost = model_cost(model)
+        data |= {"macs": cost.macs, "parameters": cost.parameters}
+    except TFLiteError as error:
+        data |= {"macs": None, "parameters": None, "macs_error": str(error)}
+    return data
+
+
+def _memory_data(plan: MemoryPlan) -> dict[str, Any]:
+    def place(owner: Tensor | Operator | None) -> dict[str, Any] | None:
+        return None if owner is None else {"subgraph": owner.subgraph_index, "index": owner.index}
+
+    return {
+        "runtime": "tflm",
+        "head": plan.head,
+        "lower_bound": plan.lower_bound,
+        "peak": place(plan.peak),
+        "tail_estimate": plan.tail_estimate,
+        "arena_estimate": plan.arena_estimate,
+        "buffers": (
+            {
+                "tensor": place(buffer.tensor),
+                "operator": place(buffer.operator),
+                "offset": buffer.offset,
+                "size": buffer.size,
+                "first_use": buffer.first_use,
+                "last_use": buffer.last_use,
+            }
+            for buffer in plan.buffers
+        ),
+        "uncertain": (
+            {"operator": place(each.operator), "reason": each.reason} for each in plan.uncertain
+        ),
+    }
+
+
 def operator_data(operator: Operator, budget: Budget) -> dict[str, Any]:
     """Return an operator with its options; custom options are decoded if they are a map."""
     data: dict[str, Any] = {
@@ -189,8 +235,12 @@ def operator_data(operator: Operator, budget: Budget) -> dict[str, Any]:
         "inputs": indices(operator.inputs),
         "outputs": indices(operator.outputs),
         "intermediates": indices(operator.intermediates),
+        "macs": None,
+        "parameters": None,
     }
     try:
+        cost = operator_cost(operator)
+        data |= {"macs": cost.macs, "parameters": cost.parameters}
         if operator.options_name is not None:
             data["options"] = {"name": operator.options_name} | _json(dict(operator.options))
         if operator.custom_name is not None:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import TFLiteError, brief, plural
+from ..errors import CorruptModelError, TFLiteError, brief, plural
 from ..escape import for_terminal
+from ..firmware.cost import operator_cost
 from ..format.budget import CHARACTER_COST, Budget
 from ..model import quantization as schemes
 from ..model.block_quantization import Blockwise, MultiAxis
@@ -22,6 +23,7 @@ from ..summary.options import options_text
 from ..summary.records import indices, real_range
 from ..summary.summary import MIXED, Summary, compressed_text
 from .layout import Column, shortened, text_table
+from .memory_screen import memory_lines
 from .terminal import painted
 
 _RANGE = re.compile(r" in \S+$")
@@ -42,7 +44,9 @@ OPERATOR_COLUMNS = (
     Column("version", True, may_go=1),
     Column("inputs"),
     Column("outputs"),
-    Column("intermediates", may_go=3),
+    Column("intermediates", may_go=4),
+    Column("MACs", True, may_go=3),
+    Column("parameters", True, may_go=2),
     Column("options", folds=True),
 )
 _LONGEST_RANK, _LONGEST_END, _MOST_ENDS, _MOST_OPERANDS = 16, 100, 64, 64
@@ -70,6 +74,7 @@ def model_lines(
     """
     budget = model.structure.file.afresh().budget
     yield from _head(model)
+    yield from memory_lines(model, width)
     names = _names_in_signatures(model)
     for subgraph in subgraphs:
         if len(model.subgraphs) > 1:
@@ -330,10 +335,17 @@ def operator_row(operator: Operator, budget: Budget, floats: set[str]) -> tuple[
     """Return the cells of an operator in the table."""
     custom = "CUSTOM " if operator.code.name == "CUSTOM" and operator.custom_name else ""
     operands = (operator.inputs, operator.outputs, operator.intermediates)
+    try:
+        cost = operator_cost(operator)
+        counts = [f"{count:,}" if count else "" for count in (cost.macs, cost.parameters)]
+    except CorruptModelError:
+        # The options say why.
+        counts = ["", ""]
     return (
         str(operator.index),
         for_terminal(custom + operator.name) + ("*" if operator.name in floats else ""),
         str(operator.version),
         *map(_listed, operands),
+        *counts,
         options_text(operator, budget),
     )
