@@ -350,6 +350,18 @@ class TestByConstruction:
         assert len(comparison) == 0
         assert comparison.unmatched[0].reason == "no value of the reference is finite"
 
+    @pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0)])
+    @pytest.mark.parametrize("scale", [None, 1.0, [1.0] * 3])
+    def test_no_values(self, shape: tuple[int, int], scale: Any) -> None:
+        zeros = [0] * 3 if isinstance(scale, list) else 0
+        dtype = np.float32 if scale is None else np.int8
+        weights = constant(np.zeros(shape, dtype), scale, zeros, axis=shape.index(max(shape)))
+        comparison = tq.compare({"kernel": np.zeros(shape)}, dense(weights))
+        assert comparison.tensors == ()
+        (left,) = comparison.unmatched
+        fits = not isinstance(scale, list) or 3 in shape
+        assert ("it has no values" in left.reason) == fits
+
     def test_a_step_of_zero(self) -> None:
         q = np.array([[1, 2], [3, 4]], np.int8)
         tensor = cost(np.ones((2, 2)), constant(q, [0.0, 1.0], [0, 0]))
@@ -396,6 +408,9 @@ class TestByConstruction:
         with tq.open(dense(constant(q, scale, zeros))) as model:
             x = model["kernel"].dequantize().astype(np.float64)
         assert cost(x, constant(q, scale, zeros)).measures.is_exact
+        with tq.open(dense(constant(q, 1.5e-9, 7))) as model:
+            of_one_scale = model["kernel"].dequantize()
+        assert cost(of_one_scale, constant(q, 1.5e-9, 7)).measures.is_exact
         r = x * 1.001
         measures = cost(r, constant(q, scale, zeros)).measures
         s = scale.astype(np.float64)[:, None] * np.ones(shape)

@@ -95,6 +95,15 @@ class TestScreen:
         assert rows[0].endswith("weights: exact")
         assert all(" exact  ████████████" in row for row in rows[2:])
 
+    def test_models_that_have_little_in_common(self, tmp_path: Path) -> None:
+        r = np.random.default_rng(2).normal(size=(2, 8, 8)).astype(np.float32)
+        for name, array in zip("ab", r, strict=True):
+            (tmp_path / name).write_bytes(dense(constant(array)))
+        lines = shown("compare", tmp_path / "a", tmp_path / "b").splitlines()
+        assert lines[1] == (
+            "the error is larger than the weights: was the one model made from the other?"
+        )
+
     def test_channels(self) -> None:
         lines = shown("compare", FLOAT, INT8, "--tensor", "*stem_conv_1/convolution").splitlines()
         assert lines[0] == "residual_1/stem_conv_1/convolution"

@@ -325,3 +325,17 @@ def test_the_likeliest_layout_is_first() -> None:
         "axes (0, 2, 3, 1)", "axes (1, 2, 3, 0)",
     ]  # fmt: skip
     assert layouts((), (1,), True)[0].shape == (1,)
+
+
+def test_a_model_is_exactly_itself(model_path: Path) -> None:
+    """Every constant finds itself; those that have no real values say why."""
+    comparison = tq.compare(model_path, model_path)
+    for each in comparison:
+        assert (each.reference_name, each.layout) == (each.name, "")
+        assert each.measures.is_exact or each.not_finite
+    with tq.open(model_path) as model:
+        for left in comparison.unmatched:
+            tensor = next(t for graph in model.subgraphs for t in graph if t.name == left.name)
+            with pytest.raises(tq.TFLiteError) as error:
+                tensor.dequantize()
+            assert left.reason == str(error.value)

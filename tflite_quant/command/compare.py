@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from ..comparison.comparer import compare
-from ..comparison.reports import channel_records, json_data, node_data
+from ..comparison.reports import channel_records, json_data, node_data, record
 from ..comparison.results import Comparison, TensorComparison
 from ..escape import for_terminal
+from ..format.budget import CHARACTER_COST, NUMBER_COST, Budget
 from ..model.model import open
 from ..model.names import matcher
 from .comparison_screen import TENSOR_COLUMNS, channel_lines, comparison_lines, tensor_row
@@ -85,8 +87,9 @@ def run(options: argparse.Namespace) -> int:
             progress=lambda pairs: tracked(pairs, len(pairs), "comparing"),
         )
         graphs = [graph.name for graph in model.subgraphs]
+        budget = model.structure.file.afresh().budget
     tensors = _wanted(comparison, options)
-    sys.stdout.writelines(_text(comparison, tensors, graphs, options))
+    sys.stdout.writelines(_text(comparison, tensors, graphs, budget, options))
     return _status(comparison, options.fail_under)
 
 
@@ -113,19 +116,23 @@ def _text(
     comparison: Comparison,
     tensors: Sequence[TensorComparison],
     graphs: Sequence[str],
+    budget: Budget,
     options: argparse.Namespace,
 ) -> Iterator[str]:
     """Yield the comparison in the format that is asked for."""
     most = options.top or sys.maxsize
     match options.format:
         case "json":
-            yield from json_text(json_data(comparison, tensors))
+            yield from json_text(json_data(comparison, tensors), budget)
             yield "\n"
         case "model-explorer":
-            yield from json_text(node_data(comparison, options.measure, graphs))
+            yield from json_text(node_data(comparison, options.measure, graphs), budget)
             yield "\n"
         case "csv":
-            yield from _lines(_csv(comparison, tensors, of_channels=options.tensor is not None))
+            if options.tensor is None:
+                yield from _lines(_csv(_records(comparison, tensors)))
+            else:
+                yield from _lines(_csv(_channel_records(tensors, budget)))
         case "markdown":
             every = (*tensors, *(comparison.activations if options.tensor is None else ()))
             rows = [(*row[:3], *row[4:]) for row in map(tensor_row, every)]
@@ -145,23 +152,34 @@ def _lines(lines: Iterable[str]) -> Iterator[str]:
     return (f"{line}\n" for line in lines)
 
 
-def _csv(
-    comparison: Comparison, tensors: Sequence[TensorComparison], of_channels: bool
-) -> Iterator[str]:
-    """Return the lines of a table: a row for each tensor, or for each channel of some."""
-    records: Iterable[dict[str, Any]]
-    if of_channels:
-        records = [record for tensor in tensors for record in channel_records(tensor)]
-    else:
-        order = [id(tensor) for tensor in (*comparison.tensors, *comparison.activations)]
-        by_tensor = dict(zip(order, comparison.to_records(), strict=True))
-        records = [by_tensor[id(tensor)] for tensor in (*tensors, *comparison.activations)]
-    titles = list(records[0]) if records else []
+def _records(
+    comparison: Comparison, tensors: Sequence[TensorComparison]
+) -> Iterator[dict[str, Any]]:
+    return map(record, (*tensors, *comparison.activations))
+
+
+def _channel_records(
+    tensors: Sequence[TensorComparison], budget: Budget
+) -> Iterator[dict[str, Any]]:
+    """Yield a record for each channel of some tensors, which may be many from a small file."""
+    for tensor in tensors:
+        for each in channel_records(tensor):
+            cost = NUMBER_COST * len(each) + CHARACTER_COST * len(tensor.name)
+            budget.spend(cost, "the table of channels")
+            yield each
+
+
+def _csv(records: Iterator[dict[str, Any]]) -> Iterator[str]:
+    """Return the lines of a table; a list is its items with blanks between them."""
+    first = next(records, None)
+    if first is None:
+        return iter(())
 
     def cell(value: object) -> object:
         return " ".join(map(str, value)) if isinstance(value, list) else value
 
-    return csv_lines(titles, ([cell(value) for value in record.values()] for record in records))
+    rows = chain([first], records)
+    return csv_lines(list(first), ([cell(value) for value in row.values()] for row in rows))
 
 
 def _status(comparison: Comparison, limit: float | None) -> int:

@@ -93,6 +93,8 @@ def _head(comparison: Comparison, width: int | None) -> Iterator[str]:
     else:
         yield f"{names[0]} {arrow} {names[1]}"
         yield "   ".join(facts)
+    if comparison.weights is not None and comparison.weights.sqnr < 0:
+        yield "the error is larger than the weights: was the one model made from the other?"
 
 
 def _table(tensors: Sequence[TensorComparison], most: int, width: int | None) -> Iterator[str]:

@@ -23,7 +23,7 @@ from .summing import Measured, measure, pooled
 
 _PER_BYTE = 64
 """Bytes that a comparison may cost for each byte of a file: int2 has 4 values in a byte."""
-_VALUE_COST, _GROUP_COST, _TENSOR_COST = 4, 128, 16_384
+_VALUE_COST, _GROUP_COST, _TENSOR_COST = 4, 256, 16_384
 """What a value costs, a channel or block, and a tensor: time, too."""
 
 Reference = Model | Source | Mapping[str, ArrayLike]

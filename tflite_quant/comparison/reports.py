@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -37,13 +37,11 @@ def record(tensor: TensorComparison) -> dict[str, Any]:
     )
 
 
-def channel_records(tensor: TensorComparison) -> list[dict[str, Any]]:
-    """Return a flat dictionary for each channel of a tensor."""
-    return [
-        {"name": tensor.name, "index": tensor.index, "channel": number}
-        | {name: getattr(measures, name) for name in MEASURES}
-        for number, measures in enumerate(tensor.channels or ())
-    ]
+def channel_records(tensor: TensorComparison) -> Iterator[dict[str, Any]]:
+    """Yield a flat dictionary for each channel of a tensor."""
+    for number, measures in enumerate(tensor.channels or ()):
+        facts = {"name": tensor.name, "index": tensor.index, "channel": number}
+        yield facts | {name: getattr(measures, name) for name in MEASURES}
 
 
 def json_data(comparison: Comparison, tensors: Iterable[TensorComparison]) -> dict[str, Any]:

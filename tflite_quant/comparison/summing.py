@@ -165,6 +165,8 @@ def measure(
             raise CorruptModelError(
                 f"values of shape {brief(given.shape)}, expected {brief(shape)}"
             )
+    if not reference.size:
+        raise UnsupportedError("it has no values")
     groups = groups_of(values, shape, channel_axis)
     sums = in_steps(_summed(values, reference, groups))
     is_symmetric = is_weight and values.ends is not None and values.ends[0] < 0
@@ -172,7 +174,7 @@ def measure(
     ends = None if values.integers is None else values.ends
     whole = together(sums, groups.shape, None)
     if not whole.count[0]:
-        raise UnsupportedError("no value of the reference is finite" if reference.size else "empty")
+        raise UnsupportedError("no value of the reference is finite")
     channels = None
     count = 1 if groups.axis is None else groups.shape[groups.axis]
     if channel_axis is not None and 1 < count < reference.size:
