@@ -498,6 +498,24 @@ def test_the_model_is_named_by_its_bytes() -> None:
     assert f'#define N_MODEL_SHA256 "{hashlib.sha256(faults.GOOD).hexdigest()}"\n' in text
 
 
+@pytest.mark.parametrize("path", FIXTURES, ids=lambda path: path.stem)
+def test_the_arena_is_that_of_the_plan(path: Path) -> None:
+    text = tq.c_header(path, prefix="net")
+    found = {name: int(size) for name, size in re.findall(r"define NET_ARENA_(\w+) (\d+)", text)}
+    if path.stem == "strings":
+        assert not found
+        assert re.search(r"/\* No plan of the arena: .*STRING", text)
+        return
+    plan = tq.memory_plan(path)
+    assert found == {
+        "HEAD": plan.head,
+        "LOWER_BOUND": plan.lower_bound,
+        "TAIL_ESTIMATE": plan.tail_estimate,
+        "ESTIMATE": plan.arena_estimate,
+    }
+    assert ("Scratch memory comes on top" in text) == bool(plan.uncertain)
+
+
 def test_a_scalar_and_strings() -> None:
     specs = [TensorSpec("scalar", ()), TensorSpec("text", (2,), tflite.TensorType.STRING)]
     text = tq.c_header(build.model(SubgraphSpec(specs, [0, 1], [])), prefix="n")

@@ -19,6 +19,7 @@ from .. import __version__
 from ..escape import for_c_include
 from ..format.source import Source
 from ..model.model import Model, open
+from .c_arena import arena_lines
 from .c_constants import aligned_array, constant_lines
 from .c_interface import interface_lines
 from .c_text import Array, Names, Part, alignment, comment
@@ -59,7 +60,8 @@ def c_header(
         INT8, UINT8 and INT16, the real range and functions to quantize real numbers and to
         dequantize integers; they return the same bits as `quantize` and `dequantize`. Names are by
         position, `net_input_0`, and by the signature's names, `net_image`. In C++, a function adds
-        the model's operators to a `MicroMutableOpResolver` of TensorFlow Lite Micro.
+        the model's operators to a `MicroMutableOpResolver` of TensorFlow Lite Micro; macros have
+        the size of its arena, as `memory_plan` does.
 
     Raises
     ------
@@ -178,6 +180,7 @@ def _parts(
     digest = hashlib.sha256(file.memory.data).hexdigest()
     yield f'/* Of the model\'s bytes. */\n#define {macro}_MODEL_SHA256 "{digest}"\n'
     yield from operator_lines(model, file, names)
+    yield from arena_lines(model, names)
     yield '#ifdef __cplusplus\nextern "C" {\n#endif\n'
     yield from interface_lines(model, file, names)
     if patterns or include_model:
