@@ -45,13 +45,9 @@ if TYPE_CHECKING:
     from .checks.checker import check
     from .checks.findings import Finding, Report, Severity
     from .firmware.c_header import c_header
-    from .firmware.fixedpoint import (
-        Multiplier,
-        Requantization,
-        activation_range,
-        operator_requantization,
-        quantize_multiplier,
-    )
+    from .firmware.fixedpoint import Multiplier, activation_range, quantize_multiplier
+    from .firmware.kernels import operator_requantization
+    from .firmware.requantization import Arithmetic, Requantization
     from .litert import lite
     from .litert.analyzer import analyze
     from .litert.interpreter import Interpreter
@@ -59,6 +55,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Arithmetic",
     "Blockwise",
     "Buffer",
     "CorruptModelError",
@@ -103,18 +100,19 @@ __all__ = [
 ]
 
 _LATER = {
+    "Arithmetic": ".firmware.requantization",
     "Finding": ".checks.findings",
     "Interpreter": ".litert.interpreter",
     "Multiplier": ".firmware.fixedpoint",
     "Report": ".checks.findings",
-    "Requantization": ".firmware.fixedpoint",
+    "Requantization": ".firmware.requantization",
     "Severity": ".checks.findings",
     "activation_range": ".firmware.fixedpoint",
     "analyze": ".litert.analyzer",
     "c_header": ".firmware.c_header",
     "check": ".checks.checker",
     "lite": ".litert.lite",
-    "operator_requantization": ".firmware.fixedpoint",
+    "operator_requantization": ".firmware.kernels",
     "quantize_multiplier": ".firmware.fixedpoint",
 }
 """Names that are imported when they are first used: a model can be read without them."""

@@ -32,7 +32,8 @@ from ..format.source import Source
 from ..model.model import Model, open
 from ..model.quantization import PerAxis, PerTensor
 from ..model.tensor import Tensor
-from .fixedpoint import Requantization, operator_requantization
+from .kernels import operator_requantization
+from .requantization import Arithmetic, Requantization
 
 __all__ = ["c_header", "depfile", "write_if_changed"]
 
@@ -202,7 +203,9 @@ def _operators(model: Model, file: File, constants: set[Tensor], names: _Names) 
             multipliers = requantization.multipliers.values()
             size = sum(multiplier.multiplier.nbytes for multiplier in multipliers)
             file.spend(2 * ELEMENT_COST * size, "the multipliers of operators")
-            yield f"/* {title} */"
+            how = requantization.arithmetic
+            note = "" if how is Arithmetic.FIXED_POINT else f": {how.value}"
+            yield f"/* {title}{note} */"
             yield from _requantization(requantization, name)
         yield ""
 
@@ -330,11 +333,15 @@ def _constant(tensor: Tensor, name: str, prefix: str) -> Iterator[str]:
 
 def _requantization(requantization: Requantization, name: str) -> Iterator[str]:
     """Define the integers with which an operator computes its output."""
-    macro, (lowest, highest) = name.upper(), requantization.range
+    macro = name.upper()
     for operand, offset in requantization.offsets.items():
         yield f"#define {macro}_{operand.upper()}_OFFSET ({_integer_literal(offset)})"
-    yield f"#define {macro}_LOWEST ({_integer_literal(lowest)})"
-    yield f"#define {macro}_HIGHEST ({_integer_literal(highest)})"
+    if requantization.range is not None:
+        lowest, highest = requantization.range
+        yield f"#define {macro}_LOWEST ({_integer_literal(lowest)})"
+        yield f"#define {macro}_HIGHEST ({_integer_literal(highest)})"
+    for constant, value in requantization.constants.items():
+        yield f"#define {macro}_{constant.upper()} ({_integer_literal(value)})"
     for role, (_, multipliers, shifts) in requantization.multipliers.items():
         yield from _array(f"{name}_{role}_multipliers", "int32_t", multipliers)
         yield from _array(f"{name}_{role}_shifts", "int32_t", shifts)
