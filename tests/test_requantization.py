@@ -26,17 +26,14 @@ RUNTIMES = ("tflm", "litert")
 @pytest.mark.parametrize(
     ("name", "kind", "scales", "precision", "runtime"),
     [
-        *(
-            (name, TYPES.INT8, scales, precision, runtime)
-            for runtime in RUNTIMES
-            for name, scales, precision in (
-                ("FULLY_CONNECTED", [0.3], np.float32),
-                ("FULLY_CONNECTED", [0.3, 0.7], np.float64),
-                ("BATCH_MATMUL", [0.3], np.float32),
-                ("CONV_2D", [0.3], np.float64),
-                ("CONV_2D", [0.3, 0.7], np.float64),
-            )
-        ),
+        ("FULLY_CONNECTED", TYPES.INT8, [0.3], np.float64, "tflm"),
+        ("FULLY_CONNECTED", TYPES.INT8, [0.3, 0.7], np.float64, "tflm"),
+        ("BATCH_MATMUL", TYPES.INT8, [0.3], np.float64, "tflm"),
+        ("BATCH_MATMUL", TYPES.INT8, [0.3], np.float32, "litert"),
+        ("CONV_2D", TYPES.INT8, [0.3], np.float64, "tflm"),
+        ("CONV_2D", TYPES.INT8, [0.3], np.float64, "litert"),
+        ("CONV_2D", TYPES.INT8, [0.3, 0.7], np.float64, "tflm"),
+        ("CONV_2D", TYPES.INT8, [0.3, 0.7], np.float64, "litert"),
         ("CONV_2D", TYPES.UINT8, [0.3], np.float32, "litert"),
     ],
 )

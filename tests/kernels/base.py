@@ -82,10 +82,14 @@ def spec(name: str, shape: Sequence[int], r: Random, kind: int) -> TensorSpec:
     return TensorSpec(name, shape, kind, scale=scale(r), zero_point=zero(r, kind))
 
 
-def two(r: Random, kind: int) -> tuple[list[Array], list[TensorSpec], TensorSpec]:
-    """Give two inputs, and what they and the output are."""
-    inputs = [integers(r, kind, 2, 50) for _ in range(2)]
-    return inputs, [spec(name, (2, 50), r, kind) for name in "ab"], spec("y", (2, 50), r, kind)
+def two(r: Random, kind: int, size: int = 3000) -> tuple[list[Array], list[TensorSpec], TensorSpec]:
+    """Give two inputs, and what they and the output are.
+
+    There are many values, to see the last bits of a multiplier.
+    """
+    shape = (2, size)
+    inputs = [integers(r, kind, *shape) for _ in range(2)]
+    return inputs, [spec(name, shape, r, kind) for name in "ab"], spec("y", shape, r, kind)
 
 
 def zero_of(tensor: TensorSpec) -> int:

@@ -91,19 +91,25 @@ def squared_difference(r: Random, kind: int) -> Case:
     return Case(faults.operator("SQUARED_DIFFERENCE", specs, [y], 2), inputs, expected)
 
 
-def multiplied(r: Random, kind: int) -> Case:
-    inputs, specs, y = two(r, kind)
-    options = faults.options("MulOptions", fused_activation_function=int(r.integers(0, 4)))
+def product_of(inputs: Sequence[Array], kind: int) -> Callable[[Requantization], Array]:
+    """Give the function from our numbers to the output of a MUL."""
 
     def expected(found: Requantization) -> Array:
         a, b = (wide(q, found.offsets[f"input{n + 1}"]) for n, q in enumerate(inputs))
         return clamped(times(a * b, found.multipliers["output"]), found, DTYPES[kind])
 
-    return Case(faults.operator("MUL", specs, [y], 4, **options), inputs, expected)
+    return expected
+
+
+def multiplied(r: Random, kind: int) -> Case:
+    inputs, specs, y = two(r, kind)
+    options = faults.options("MulOptions", fused_activation_function=int(r.integers(0, 4)))
+    content = faults.operator("MUL", specs, [y], 4, **options)
+    return Case(content, inputs, product_of(inputs, kind))
 
 
 def divided(r: Random, kind: int) -> Case:
-    inputs, specs, y = two(r, kind)
+    inputs, specs, y = two(r, kind, 50)
     divisor = zero_of(specs[1])
     inputs[1][inputs[1] == divisor] = divisor + (1 if divisor < 100 else -1)
     # The kernels shift by up to 31 only.
@@ -138,7 +144,7 @@ def compared(name: str) -> Callable[[Random, int], Case]:
         inputs[1][0] = inputs[0][0]
         if r.integers(0, 2):
             specs[1].scale = scale(r)
-        y = TensorSpec("y", (2, 50), TYPES.BOOL)
+        y = TensorSpec("y", inputs[0].shape, TYPES.BOOL)
         compare: Any = getattr(np, name.lower())
 
         def expected(found: Requantization) -> Array:
@@ -177,10 +183,14 @@ def quantized(output: int) -> Callable[[Random, int], Case]:
     """Make a QUANTIZE of integers."""
 
     def make(r: Random, kind: int) -> Case:
-        x, y = spec("x", (2, 50), r, kind), spec("y", (2, 50), r, output)
+        x, y = spec("x", (2, 3000), r, kind), spec("y", (2, 3000), r, output)
         if TYPES.INT32 in (kind, output):
             x.zero_point = y.zero_point = 0
-        q = integers(r, kind, 2, 50) if kind != TYPES.INT32 else r.integers(-9999, 9999, (2, 50))
+        q = (
+            integers(r, kind, 2, 3000)
+            if kind != TYPES.INT32
+            else r.integers(-9999, 9999, (2, 3000))
+        )
         q = q.astype(DTYPES[kind])
 
         def expected(found: Requantization) -> Array:
@@ -206,11 +216,12 @@ def leaky_relu(r: Random, kind: int) -> Case:
 
 
 def prelu(r: Random, kind: int) -> Case:
-    x, y = spec("x", (2, 50), r, kind), spec("y", (2, 50), r, kind)
+    shape = (2, 3000)
+    x, y = spec("x", shape, r, kind), spec("y", shape, r, kind)
     # The slopes of INT16 are INT8 in TensorFlow Lite Micro.
     slopes_kind = TYPES.INT8 if kind == TYPES.INT16 else kind
-    slopes = spec("s", (2, 50), r, slopes_kind)
-    inputs = [integers(r, kind, 2, 50), integers(r, slopes_kind, 2, 50)]
+    slopes = spec("s", shape, r, slopes_kind)
+    inputs = [integers(r, kind, *shape), integers(r, slopes_kind, *shape)]
 
     def expected(found: Requantization) -> Array:
         values, alpha = wide(inputs[0], found.offsets["input"]), wide(inputs[1])
@@ -236,7 +247,7 @@ def absolute(r: Random, kind: int) -> Case:
 
 
 def reciprocal_root(r: Random, kind: int) -> Case:
-    inputs, specs, y = two(r, kind)
+    inputs, specs, y = two(r, kind, 50)
     q = np.maximum(inputs[0], zero_of(specs[0])).astype(DTYPES[kind])
 
     def expected(found: Requantization) -> Array:
@@ -258,7 +269,7 @@ def many(r: Random, kind: int) -> Case:
     specs[1].scale, specs[1].zero_point = specs[0].scale, specs[0].zero_point
 
     def expected(found: Requantization) -> Array:
-        zero = np.zeros((2, 50), np.int8)
+        zero = np.zeros((2, 3000), np.int8)
         # The kernel starts with the offset instead of 0.
         total = sum(
             times(wide(q, found.offsets["input"]) << found.left_shift, found.multipliers["input"])

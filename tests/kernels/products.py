@@ -129,13 +129,13 @@ def transposed(several: bool) -> Callable[[Random, int], Case]:
 
 def dense(several: bool) -> Callable[[Random, int], Case]:
     def make(r: Random, kind: int) -> Case:
-        x, y = spec("x", (3, 16), r, kind), spec("y", (3, 5), r, kind)
-        q = integers(r, kind, 3, 16)
-        w, w_spec = weights(r, kind, (5, 16), 0, several)
-        b, b_spec = bias(r, kind, scale_of(x), w_spec, 5)
+        x, y = spec("x", (90, 16), r, kind), spec("y", (90, 70), r, kind)
+        q = integers(r, kind, 90, 16)
+        w, w_spec = weights(r, kind, (70, 16), 0, several)
+        b, b_spec = bias(r, kind, scale_of(x), w_spec, 70)
 
         def expected(found: Requantization) -> Array:
-            assert found.multipliers["output"].shift.size == (5 if several else 1)
+            assert found.multipliers["output"].shift.size == (70 if several else 1)
             kernels = wide(w, found.offsets["weights"])
             return product(found, wide(q, found.offsets["input"]) @ kernels.T + b, kind)
 
@@ -145,8 +145,8 @@ def dense(several: bool) -> Callable[[Random, int], Case]:
 
 
 def matrices(r: Random, kind: int) -> Case:
-    inputs = [integers(r, kind, 3, 16), integers(r, kind, 16, 5)]
-    specs = [spec("a", (3, 16), r, kind), spec("b", (16, 5), r, kind)]
+    inputs = [integers(r, kind, 90, 16), integers(r, kind, 16, 70)]
+    specs = [spec("a", (90, 16), r, kind), spec("b", (16, 70), r, kind)]
 
     def expected(found: Requantization) -> Array:
         a, b = (
@@ -155,5 +155,5 @@ def matrices(r: Random, kind: int) -> Case:
         return product(found, a @ b, kind)
 
     options = faults.options("BatchMatMulOptions")
-    content = faults.operator("BATCH_MATMUL", specs, [spec("y", (3, 5), r, kind)], 3, **options)
+    content = faults.operator("BATCH_MATMUL", specs, [spec("y", (90, 70), r, kind)], 3, **options)
     return Case(content, inputs, expected)

@@ -95,10 +95,10 @@ def hard_swish(kernel: Kernel) -> Requantization:
     Sources: hard_swish_common.cc, HardSwishPrepare; activations.cc, HardSwishPrepare.
     """
     (scale, output_scale), offsets = kernel.scales("input")
-    fine_scale = np.float32(1 / 128) * scale
+    precision, fine_scale = kernel.precision, np.float32(1 / 128) * scale
     reals = {
-        "output": fine_scale / output_scale,
-        "reluish": fine_scale / (np.float32(3) / np.float32(32768)),
+        "output": precision(fine_scale) / precision(output_scale),
+        "reluish": precision(fine_scale) / precision(np.float32(3) / np.float32(32768)),
     }
     made = kernel.fixed_point(offsets, reals, kernel.whole_range)
     if made.multipliers["output"].shift[0] > 0:

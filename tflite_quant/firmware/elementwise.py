@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from ..format.schema import TensorType
 from .fixedpoint import KERNEL_TYPES, activation_range
-from .requantization import Arithmetic, Kernel, Precision, Requantization, parameters_of
+from .requantization import Arithmetic, Kernel, Requantization, parameters_of
 
 _QUANTIZE_TYPES = (*KERNEL_TYPES, TensorType.INT32)
 _TFLM_QUANTIZE = {
@@ -36,76 +35,47 @@ _LITERT_QUANTIZE = {
 
 
 def add(kernel: Kernel) -> Requantization:
-    """Derive ADD: both inputs are brought to one scale, with bits to spare, then added.
+    """Derive ADD and SUB: both inputs are brought to one scale, with bits to spare.
 
-    Sources: add_common.cc, CalculateOpDataAdd; add.cc, Prepare.
+    Sources: add_common.cc, CalculateOpDataAdd, and sub_common.cc, CalculateOpDataSub; add.cc,
+    Prepare, and sub.cc, PrepareGeneralSubOp.
     """
     if _only_shifts(kernel):
         return _shifts(kernel)
-    left_shift, doubled = _headroom(kernel), _precision(kernel)
-    made = _on_one_scale(
-        kernel, left_shift, doubled, np.float64,
-        lambda common, output: common / (doubled(1 << left_shift) * doubled(output)),
-    )  # fmt: skip
-    return kernel.must_be_below_one(made, "input1", "input2", "output")
-
-
-def subtract(kernel: Kernel) -> Requantization:
-    """Derive SUB, which TensorFlow Lite Micro computes in float32 throughout.
-
-    Sources: sub_common.cc, CalculateOpDataSub; sub.cc, PrepareGeneralSubOp.
-    """
-    if _only_shifts(kernel):
-        return _shifts(kernel)
-    left_shift, ratio = _headroom(kernel), np.float32 if kernel.is_tflm else np.float64
-    made = _on_one_scale(
-        kernel, left_shift, np.float32, ratio,
-        lambda common, output: ratio(common) / ratio(np.float32(1 << left_shift) * output),
-    )  # fmt: skip
-    checked = ("input1", "input2", "output") if kernel.is_tflm else ("input1", "input2")
+    left_shift = 15 if kernel.output.type is TensorType.INT16 else 20
+    made = _on_one_scale(kernel, left_shift, lambda common: common, 1 << left_shift)
+    takes_any = kernel.name == "SUB" and not kernel.is_tflm
+    checked = ("input1", "input2") if takes_any else ("input1", "input2", "output")
     return kernel.must_be_below_one(made, *checked)
 
 
 def squared_difference(kernel: Kernel) -> Requantization:
     """Derive SQUARED_DIFFERENCE. Sources: squared_difference.cc in both."""
     left_shift = 0 if kernel.output.type is TensorType.INT16 else 7
-    made = _on_one_scale(
-        kernel, left_shift, _precision(kernel), np.float64,
-        lambda common, output: np.float64(common) * np.float64(common)
-        / np.float64(np.float32(1 << 2 * left_shift) * output),
-    )  # fmt: skip
+    made = _on_one_scale(kernel, left_shift, lambda common: common * common, 1 << 2 * left_shift)
     # TensorFlow Lite Micro takes any multiplier of the output.
     checked = ("input1", "input2") if kernel.is_tflm else ("input1", "input2", "output")
     return kernel.must_be_below_one(made, *checked)
 
 
-def _headroom(kernel: Kernel) -> int:
-    """Return how far ADD and SUB shift their inputs to the left."""
-    return 15 if kernel.output.type is TensorType.INT16 else 20
-
-
-def _precision(kernel: Kernel) -> Precision:
-    """Return the precision of a product of scales where only LiteRT multiplies in float32."""
-    return np.float64 if kernel.is_tflm else np.float32
-
-
 def _on_one_scale(
     kernel: Kernel,
     left_shift: int,
-    doubled: Precision,
-    ratio: Precision,
-    output_real: Callable[[np.floating[Any], np.float32], np.floating[Any]],
+    of_both: Callable[[np.float64], np.float64],
+    factor: int,
 ) -> Requantization:
     """Derive operators that bring both inputs to one scale: twice the larger of theirs.
 
-    The larger scale is doubled, and the inputs' scales are divided by it, in these precisions.
+    Only doubling and multiplying by a power of two have the runtime's own precision, which decides
+    what is infinite.
     """
     (scale1, scale2, output_scale), offsets = kernel.scales("input1", "input2")
-    common = doubled(2) * doubled(max(scale1, scale2))
+    precision = kernel.precision
+    common = np.float64(precision(2) * precision(max(scale1, scale2)))
     reals = {
-        "input1": ratio(scale1) / ratio(common),
-        "input2": ratio(scale2) / ratio(common),
-        "output": output_real(common, output_scale),
+        "input1": np.float64(scale1) / common,
+        "input2": np.float64(scale2) / common,
+        "output": of_both(common) / np.float64(precision(factor) * precision(output_scale)),
     }
     return kernel.fixed_point(offsets, reals, kernel.activation_range(), left_shift)
 
@@ -149,7 +119,7 @@ def rounded_logarithm(scale: np.float32) -> tuple[int, bool]:
 def multiply(kernel: Kernel) -> Requantization:
     """Derive MUL. Sources: mul_common.cc, CalculateOpDataMul; mul.cc, Prepare."""
     (scale1, scale2, output_scale), offsets = kernel.scales("input1", "input2")
-    precision = _precision(kernel)
+    precision = kernel.precision
     real = precision(scale1) * precision(scale2) / precision(output_scale)
     return kernel.fixed_point(offsets, {"output": real}, kernel.activation_range())
 
@@ -157,7 +127,8 @@ def multiply(kernel: Kernel) -> Requantization:
 def divide(kernel: Kernel) -> Requantization:
     """Derive DIV. Sources: div.cc, CalculateOpDataDiv; div.cc, Prepare."""
     (scale1, scale2, output_scale), offsets = kernel.scales("input1", "input2")
-    real = scale1 / (scale2 * output_scale)
+    precision = kernel.precision
+    real = precision(scale1) / (precision(scale2) * precision(output_scale))
     return kernel.fixed_point(offsets, {"output": real}, kernel.activation_range())
 
 
@@ -233,7 +204,7 @@ def rectify(kernel: Kernel) -> Requantization:
         clamped = activation_range(source.type, float(scale), zero_point, activation)
         return kernel.without_multipliers(Arithmetic.UNSCALED, range=clamped)
     (scale, output_scale), offsets = kernel.scales("input")
-    real = scale / output_scale
+    real = kernel.precision(scale) / kernel.precision(output_scale)
     return kernel.fixed_point(offsets, {"output": real}, kernel.activation_range(activation))
 
 
@@ -243,8 +214,11 @@ def leaky_relu(kernel: Kernel) -> Requantization:
     Sources: leaky_relu_common.cc, CalculateOpDataLeakyRelu; activations.cc, LeakyReluPrepare.
     """
     (scale, output_scale), offsets = kernel.scales("input")
-    alpha = np.float32(kernel.option("alpha", 0.0))
-    reals = {"alpha": scale * alpha / output_scale, "identity": scale / output_scale}
+    precision, alpha = kernel.precision, np.float32(kernel.option("alpha", 0.0))
+    reals = {
+        "alpha": precision(scale) * precision(alpha) / precision(output_scale),
+        "identity": precision(scale) / precision(output_scale),
+    }
     return kernel.fixed_point(offsets, reals, kernel.whole_range)
 
 
@@ -254,7 +228,7 @@ def prelu(kernel: Kernel) -> Requantization:
     Sources: prelu_common.cc, CalculatePreluParams; activations.cc, PreluPrepare.
     """
     (scale, alpha_scale, output_scale), offsets = kernel.scales("input", "alpha")
-    precision = _precision(kernel)
+    precision = kernel.precision
     reals = {
         "output": precision(scale) / precision(output_scale),
         "alpha": precision(scale) * precision(alpha_scale) / precision(output_scale),
@@ -265,7 +239,8 @@ def prelu(kernel: Kernel) -> Requantization:
 def absolute(kernel: Kernel) -> Requantization:
     """Derive ABS, which multiplies only where scales differ. Sources: elementwise.cc in both."""
     (scale, output_scale), offsets = kernel.scales("input")
-    reals = {} if scale == output_scale else {"output": scale / output_scale}
+    real = kernel.precision(scale) / kernel.precision(output_scale)
+    reals = {} if scale == output_scale else {"output": real}
     return kernel.fixed_point(offsets, reals, kernel.whole_range)
 
 
@@ -274,5 +249,6 @@ def reciprocal_root(kernel: Kernel) -> Requantization:
     (scale, output_scale), offsets = kernel.scales("input")
     if kernel.input(0).type is TensorType.INT16:
         return kernel.without_multipliers(Arithmetic.TABLE, offsets)
-    real = 1.0 / np.float64(np.sqrt(scale) * output_scale)
+    precision = kernel.precision
+    real = 1.0 / np.float64(precision(np.sqrt(scale)) * precision(output_scale))
     return kernel.fixed_point(offsets, {"output": real}, kernel.whole_range)

@@ -120,9 +120,12 @@ def _of_real_numbers(kernel: Kernel) -> Requantization:
 def _padded(kernel: Kernel) -> Requantization:
     """Derive PAD and SPACE_TO_BATCH_ND, which fill in the output's zero point.
 
-    Sources: tensorflow/tflite-micro, tensorflow/lite/micro/kernels/pad_common.cc and
-    space_to_batch_nd.cc; google-ai-edge/LiteRT, tflite/kernels/pad.cc and space_to_batch_nd.cc.
+    TensorFlow Lite Micro's SPACE_TO_BATCH_ND never sets what it fills in. Sources:
+    tensorflow/tflite-micro, tensorflow/lite/micro/kernels/pad_common.cc and space_to_batch_nd.cc;
+    google-ai-edge/LiteRT, tflite/kernels/pad.cc and space_to_batch_nd.cc.
     """
+    if kernel.is_tflm and kernel.name == "SPACE_TO_BATCH_ND":
+        return _moved(kernel)
     zero_point = getattr(kernel.output.quantization, "zero_point", 0)
     return kernel.without_multipliers(
         Arithmetic.MOVES_VALUES, constants={"pad_value": int(zero_point)}
@@ -216,7 +219,7 @@ _BUILTIN: Mapping[str, _Derive] = {
     "SOFTMAX": curves.softmax,
     "SPACE_TO_BATCH_ND": _padded,
     "SQUARED_DIFFERENCE": elementwise.squared_difference,
-    "SUB": elementwise.subtract,
+    "SUB": elementwise.add,
     "SUM": windows.total,
     "SVDF": recurrent.svdf,
     "TANH": curves.sigmoid,

@@ -1,12 +1,11 @@
 """Operators that sum products of an input and weights: convolutions, dense layers, matrices.
 
-The real number is the input's scale times the weights' scale divided by the output's. Both runtimes
-compute it in float64; but with one scale, FULLY_CONNECTED, BATCH_MATMUL and the uint8 kernels
-multiply the two scales in float32 first. Sources: tensorflow/tflite-micro,
-tensorflow/lite/kernels/kernel_util.cc, PopulateConvolutionQuantizationParams and
-GetQuantizedConvolutionMultipler, tensorflow/lite/micro/kernels/fully_connected_common.cc and
-batch_matmul.cc; google-ai-edge/LiteRT, tflite/kernels/kernel_util.cc, fully_connected.cc and
-batch_matmul.cc.
+The real number is the input's scale times the weights' scale divided by the output's, in float64;
+but LiteRT's BATCH_MATMUL and UINT8 kernels multiply the two scales in float32 first. Sources:
+tensorflow/tflite-micro, tensorflow/lite/kernels/kernel_util.cc,
+PopulateConvolutionQuantizationParams and GetQuantizedConvolutionMultipler, and
+tensorflow/lite/micro/kernels/fully_connected_common.cc and batch_matmul.cc; google-ai-edge/LiteRT,
+tflite/kernels/kernel_util.cc, fully_connected.cc and batch_matmul.cc.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from ..format.schema import TensorType
 from ..model.quantization import PerAxis, PerTensor
 from ..model.tensor import Tensor
 from .fixedpoint import Multiplier
-from .requantization import Arithmetic, Kernel, Requantization, parameters_of
+from .requantization import Arithmetic, Kernel, Precision, Requantization, parameters_of
 
 _WEIGHT_TYPES = {TensorType[name] for name in ("INT2", "INT4", "INT8", "INT16", "UINT8")}
 _AXES = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "TRANSPOSE_CONV": 0}
@@ -36,8 +35,8 @@ def convolution(kernel: Kernel) -> Requantization:
     source = kernel.input(2 if kernel.name == "TRANSPOSE_CONV" else 0)
     weights, axis = kernel.input(1), _AXES[kernel.name]
     scales, zero_point = _weight_parameters(weights, axis)
-    starts_in_float32 = zero_point is not None and source.type is TensorType.UINT8
-    made = _product(kernel, source, scales, zero_point, starts_in_float32)
+    precision = np.float32 if source.type is TensorType.UINT8 else np.float64
+    made = _product(kernel, source, scales, zero_point, precision)
     if zero_point is None or len(weights.shape) <= axis:
         return made
     # Views: in a small file, weights may claim any number of channels.
@@ -54,18 +53,16 @@ def convolution(kernel: Kernel) -> Requantization:
 def dense(kernel: Kernel) -> Requantization:
     """Derive FULLY_CONNECTED.
 
-    LiteRT multiplies the sums of INT16 by the real number, in float64 (google-ai-edge/LiteRT,
-    tflite/kernels/internal/reference/integer_ops/fully_connected.h).
+    LiteRT's reference kernel multiplies the sums by the real number, in float64
+    (google-ai-edge/LiteRT, tflite/kernels/internal/reference/integer_ops/fully_connected.h).
     """
     scales, zero_point = _weight_parameters(kernel.input(1), 0)
     weights = kernel.input(1).type
     if kernel.is_tflm and zero_point is None and weights is TensorType.INT4:
         raise kernel.refused("takes no INT4 weights with several scales")
     source = kernel.input(0)
-    in_floating_point = source.type is TensorType.INT16 and not kernel.is_tflm
-    starts_in_float32 = zero_point is not None and not in_floating_point
-    made = _product(kernel, source, scales, zero_point, starts_in_float32)
-    return replace(made, arithmetic=Arithmetic.FLOAT) if in_floating_point else made
+    made = _product(kernel, source, scales, zero_point, np.float64)
+    return made if kernel.is_tflm else replace(made, arithmetic=Arithmetic.FLOAT)
 
 
 def matrices(kernel: Kernel) -> Requantization:
@@ -74,7 +71,7 @@ def matrices(kernel: Kernel) -> Requantization:
     if kernel.is_tflm and second.type is not first.type:
         raise kernel.refused(f"takes no {first.type.name} with {second.type.name}")
     scales, zero_point = _weight_parameters(second, None)
-    return _product(kernel, first, scales, zero_point, starts_in_float32=True)
+    return _product(kernel, first, scales, zero_point, kernel.precision)
 
 
 def _product(
@@ -82,12 +79,11 @@ def _product(
     source: Tensor,
     weight_scales: NDArray[np.float32],
     weight_zero_point: int | None,
-    starts_in_float32: bool,
+    precision: Precision,
 ) -> Requantization:
     """Return the requantization of sums of products."""
     scale, zero_point = parameters_of(source)
     output_scale, output_zero_point = parameters_of(kernel.output)
-    precision = np.float32 if starts_in_float32 else np.float64
     products = np.multiply(scale, weight_scales, dtype=precision)
     reals = products.astype(np.float64) / np.float64(output_scale)
     offsets = {

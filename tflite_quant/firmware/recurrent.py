@@ -37,9 +37,10 @@ def svdf(kernel: Kernel) -> Requantization:
     output_scale, output_zero_point = parameters_of(kernel.output)
     if not kernel.is_tflm and state.type is not TensorType.INT16:
         raise kernel.refused(f"takes no state of {state.type.name}, only INT16")
+    precision = kernel.precision
     reals = {
-        "state": scale * feature_scale / state_scale,
-        "output": state_scale * time_scale / output_scale,
+        "state": precision(scale) * precision(feature_scale) / precision(state_scale),
+        "output": precision(state_scale) * precision(time_scale) / precision(output_scale),
     }
     offsets = {"input": -zero_point, "state": state_zero_point, "output": output_zero_point}
     return kernel.fixed_point(offsets, reals, kernel.whole_range)
@@ -88,7 +89,8 @@ def _gates(kernel: Kernel, scale: np.float32, state_scale: np.float32) -> dict[s
             continue
         for name, index, by in (("input", of_input, scale), ("state", of_state, state_scale)):
             weight_scale, _ = parameters_of(kernel.input(index))
-            reals[f"{name}_to_{gate}"] = np.float64(by * weight_scale) / 2.0**-12
+            product = kernel.precision(by) * kernel.precision(weight_scale)
+            reals[f"{name}_to_{gate}"] = np.float64(product) / 2.0**-12
     return reals
 
 

@@ -117,6 +117,11 @@ class Kernel:
         """Whether it is TensorFlow Lite Micro's kernel."""
         return self.runtime is Runtime.TFLM
 
+    @property
+    def precision(self) -> Precision:
+        """The precision of a product or quotient of scales, where the runtimes have two."""
+        return np.float64 if self.is_tflm else np.float32
+
     def input(self, index: int) -> Tensor:
         """Return an input that the kernel needs."""
         inputs = self.operator.inputs
