@@ -150,6 +150,7 @@ def test_values(language: str, tmp_path: Path) -> None:
         assert weights is not None
         assert "net_op_11_fully_connected" in text
         found = tq.operator_requantization(operator)
+        assert found.range is not None
         assert isinstance(weights.quantization, tq.PerAxis)
         scales = weights.quantization.scales
         data = weights.data.reshape(-1)

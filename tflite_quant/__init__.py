@@ -50,19 +50,15 @@ if TYPE_CHECKING:
     from .comparison.results import Comparison, TensorComparison, Unmatched
     from .firmware.c_header import c_header, c_source
     from .firmware.cost import ModelCost, OperatorCost, model_cost, operator_cost
-    from .firmware.fixedpoint import (
-        Multiplier,
-        Requantization,
-        activation_range,
-        operator_requantization,
-        quantize_multiplier,
-    )
+    from .firmware.fixedpoint import Multiplier, activation_range, quantize_multiplier
+    from .firmware.kernels import operator_requantization
     from .firmware.memory_plan import (
         MemoryPlan,
         PlannedBuffer,
         UncertainOperator,
         memory_plan,
     )
+    from .firmware.requantization import Arithmetic, Requantization
     from .litert import lite
     from .litert.analyzer import analyze
     from .litert.interpreter import Interpreter
@@ -71,6 +67,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Arithmetic",
     "Blockwise",
     "Buffer",
     "Channels",
@@ -132,6 +129,7 @@ __all__ = [
 ]
 
 _LATER = {
+    "Arithmetic": ".firmware.requantization",
     "Channels": ".comparison.measures",
     "Comparison": ".comparison.results",
     "Finding": ".checks.findings",
@@ -143,7 +141,7 @@ _LATER = {
     "OperatorCost": ".firmware.cost",
     "PlannedBuffer": ".firmware.memory_plan",
     "Report": ".checks.findings",
-    "Requantization": ".firmware.fixedpoint",
+    "Requantization": ".firmware.requantization",
     "Severity": ".checks.findings",
     "TensorComparison": ".comparison.results",
     "Unmatched": ".comparison.results",
@@ -159,7 +157,7 @@ _LATER = {
     "memory_plan": ".firmware.memory_plan",
     "model_cost": ".firmware.cost",
     "operator_cost": ".firmware.cost",
-    "operator_requantization": ".firmware.fixedpoint",
+    "operator_requantization": ".firmware.kernels",
     "quantize_multiplier": ".firmware.fixedpoint",
 }
 """Names that are imported when they are first used: a model can be read without them."""

@@ -26,7 +26,8 @@ from .c_text import (
     comment,
     integer_literal,
 )
-from .fixedpoint import Requantization, operator_requantization
+from .kernels import operator_requantization
+from .requantization import Arithmetic, Requantization
 
 __all__ = ["aligned_array", "constant_lines", "constants", "without_values"]
 
@@ -161,19 +162,25 @@ def _operator(operator: Operator, file: File, name: str, title: str) -> Iterator
     multipliers = requantization.multipliers.values()
     size = sum(multiplier.multiplier.nbytes for multiplier in multipliers)
     file.spend(2 * ELEMENT_COST * size, "the multipliers of operators")
-    yield f"/* {title} */"
+    how = requantization.arithmetic
+    note = "" if how is Arithmetic.FIXED_POINT else f": {how.value}"
+    yield f"/* {title}{note} */"
     yield from _requantization(requantization, name)
 
 
 def _requantization(requantization: Requantization, name: str) -> Iterator[Part]:
     """Define the integers with which an operator computes its output."""
-    macro, (lowest, highest) = name.upper(), requantization.range
+    macro = name.upper()
     for operand, offset in requantization.offsets.items():
         yield f"#define {macro}_{operand.upper()}_OFFSET ({integer_literal(offset)})"
     if requantization.left_shift:
         yield f"#define {macro}_LEFT_SHIFT {requantization.left_shift}"
-    yield f"#define {macro}_LOWEST ({integer_literal(lowest)})"
-    yield f"#define {macro}_HIGHEST ({integer_literal(highest)})"
+    if requantization.range is not None:
+        lowest, highest = requantization.range
+        yield f"#define {macro}_LOWEST ({integer_literal(lowest)})"
+        yield f"#define {macro}_HIGHEST ({integer_literal(highest)})"
+    for constant, value in requantization.constants.items():
+        yield f"#define {macro}_{constant.upper()} ({integer_literal(value)})"
     for role, (_, multipliers, shifts) in requantization.multipliers.items():
         yield from _array(f"{name}_{role}_multipliers", "int32_t", multipliers)
         yield from _array(f"{name}_{role}_shifts", "int32_t", shifts)
