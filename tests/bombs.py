@@ -749,6 +749,8 @@ QUESTIONS: Mapping[str, Callable[[str], object]] = {
     "summary": lambda path: str(tq.open(path).summary()),
     "details": details,
     "c_header": lambda path: tq.c_header(path, tensors=["*"]),
+    "memory_plan": tq.memory_plan,
+    "model_cost": tq.model_cost,
     **COMMANDS,
 }
 

@@ -292,6 +292,8 @@ QUESTIONS: Mapping[str, Callable[[str], object]] = {
     "summary": bombs.QUESTIONS["summary"],
     "details": bombs.QUESTIONS["details"],
     "c_header": bombs.QUESTIONS["c_header"],
+    "memory_plan": bombs.QUESTIONS["memory_plan"],
+    "model_cost": bombs.QUESTIONS["model_cost"],
     **{name: bombs.QUESTIONS[name] for name in bombs.COMMANDS if name != "check --format json"},
 }
 """Real values are not asked for here: of tensors that share them, each has them all."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import CorruptModelError, UnsupportedError, brief
-from ..format.budget import ELEMENT_COST, OBJECT_COST
+from ..format.budget import OBJECT_COST
 from ..format.flatbuffer import File
 from ..format.schema import TensorType
 from ..model.model import Model
@@ -54,6 +54,8 @@ _ONLINE = -1
 
 _MOST_NESTED = 50
 """How deep subgraphs may run each other."""
+_RUN_COST, _OPERAND_COST = 1600, 64
+"""What an operator and each operand is charged whenever it runs; subgraphs may run very often."""
 _MOST_BYTES = (1 << 31) - 1
 """The runtime counts bytes in an int."""
 
@@ -174,7 +176,7 @@ class Lifetimes:
 
     def _run_operator(self, operator: Operator, lives: dict[int, Lifetime], depth: int) -> None:
         operands, index = len(operator.inputs) + len(operator.outputs), operator.index
-        self._file.spend(OBJECT_COST + ELEMENT_COST * operands, "the lifetimes of tensors")
+        self._file.spend(_RUN_COST + _OPERAND_COST * operands, "the lifetimes of tensors")
         self.moments.append(operator)
         start = self._time
         _note(lives, operator.outputs, start, index, is_new=True)
@@ -262,9 +264,10 @@ def _size(tensor: Tensor) -> int:
 
 def _aligned(size: int, owner: Tensor | Operator) -> int:
     if not 0 <= size <= _MOST_BYTES:
+        kind = "tensor" if isinstance(owner, Tensor) else "scratch memory of operator"
         raise UnsupportedError(
-            f"subgraph {owner.subgraph_index}, {type(owner).__name__.lower()} {owner.index} needs "
-            f"{size:.3g} bytes; TensorFlow Lite Micro counts up to 2 GB"
+            f"subgraph {owner.subgraph_index}, {kind} {owner.index}: its size is negative, or more "
+            "than the 2 GB to which TensorFlow Lite Micro counts"
         )
     return -(-size // _ALIGNMENT) * _ALIGNMENT
 
