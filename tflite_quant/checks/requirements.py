@@ -6,8 +6,8 @@ A scheme is required by one of these names:
   `Model.summary` names so, with spaces for hyphens.
 - "int8": computed in int8 throughout. Every operator that computes writes int8 and has int8
   weights; other constants may be int16, as those that multiply the state of an LSTM. Only QUANTIZE
-  and DEQUANTIZE read or write other types, so the model's inputs and outputs may be float or
-  uint8. Tensors without a scale, such as shapes and indices, may have any type.
+  and DEQUANTIZE read or write other types, and operators that only move values, so the model's
+  inputs and outputs may be float or uint8. Tensors without a scale, such as shapes and indices, may have any type.
 - "int8x4", "int16x8", "uint8": likewise. "int8x4" is int8 activations with int4 weights, "int16x8"
   int16 activations with int8 weights.
 - "int8-io", "int8x4-io", "int16x8-io", "uint8-io": the same, and all of the model's inputs and
@@ -28,6 +28,7 @@ from ..summary.float_operators import (
     CALLS,
     CONVERSIONS,
     FLOATS,
+    MOVERS,
     NARROW,
     SHAPES,
     is_float,
@@ -153,7 +154,7 @@ def _exceptions(model: Model, fixed: set[Tensor], scheme: _Scheme) -> Iterator[s
             for tensor in (*operator.inputs, *operator.outputs)
             if tensor is not None and tensor not in fixed
         ]
-        if any(map(is_float, tensors)):
+        if any(map(is_float, tensors)) and operator.code.name not in MOVERS:
             type = next(tensor.type for tensor in tensors if tensor.type in FLOATS)
             yield f"{_place(operator)} computes in {type.name}"
         elif bad := _wrong([t for t in operator.outputs if t not in fixed], {scheme.activations}):
