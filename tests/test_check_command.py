@@ -79,9 +79,11 @@ class TestExitStatus:
 
 class TestText:
     def test_of_one_model(self, models: Mapping[str, Path]) -> None:
-        assert run("check", models["clean"]).stdout == f"{models['clean']}: no findings\n"
+        assert run("check", models["clean"]).stdout == (
+            f"{models['clean']}: no findings (1 operator checked)\n"
+        )
         lines = run("check", models["error"]).stdout.splitlines()
-        assert lines[0] == f"{models['error']}: 1 error"
+        assert lines[0] == f"{models['error']}: 1 error (1 operator checked)"
         assert lines[1] == "error TQ103: subgraph 0, tensor 1 'w'"
 
     def test_of_a_folder(self, models: Mapping[str, Path]) -> None:

@@ -7,6 +7,7 @@ from itertools import chain
 from ..format.budget import CHARACTER_COST
 from ..format.source import Source
 from ..model.model import Model, open
+from .coverage import coverage
 from .findings import Finding, Report
 from .graph import graph_findings
 from .operators import operator_findings
@@ -49,4 +50,5 @@ def check(model: Model | Source) -> Report:
     ):
         budget.spend(CHARACTER_COST * len(str(finding)), "the findings")
         findings[finding] = None
-    return Report(model.name, tuple(sorted(findings, key=lambda finding: -finding.severity)))
+    worst_first = tuple(sorted(findings, key=lambda finding: -finding.severity))
+    return Report(model.name, worst_first, coverage(model))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -61,6 +62,7 @@ def _model_data(outcome: Outcome) -> dict[str, Any]:
         return {"path": outcome.path, "error": outcome.error}
     return {
         "path": outcome.path,
+        "coverage": None if (counts := outcome.report.coverage) is None else asdict(counts),
         "findings": map(_finding_data, outcome.report),
     }
 

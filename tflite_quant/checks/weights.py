@@ -15,7 +15,7 @@ from ..format.schema import INTEGER_RANGES, TensorType
 from ..model.operator import Operator
 from ..model.tensor import Tensor
 from .findings import Finding
-from .rules import Operand
+from .rule import Operand
 from .tensors import Parameters, finding, listed, parameters_of
 
 _CROWD = 64
@@ -48,13 +48,15 @@ def weight_findings(
     if data is None or not data.size or operand.range is None:
         return
     bottom, top = operand.range
+    top = min(top, INTEGER_RANGES[tensor.type][1])
     channels = _channels(data, parameters.axis if parameters.scale_count > 1 else None)
     rows = data.reshape(1, -1) if channels is None else channels
     lowest, highest = rows.min(axis=1), rows.max(axis=1)
     # In a wider type, since int8 has no 128.
     peaks = np.maximum(highest.astype(np.int64), -lowest.astype(np.int64))
     # The range of weights is symmetric.
-    if peaks.max() > top:
+    # Kernels unpack weights of less than a byte, which then cannot overflow.
+    if peaks.max() > top and tensor.type not in (TensorType.INT4, TensorType.INT2):
         low, high = int(lowest.min()), int(highest.max())
         count = np.count_nonzero((data < bottom) | (data > top))
         found = f"values from {low} to {high}, {count} of them out of range"

@@ -7,11 +7,12 @@ import os
 import sys
 import textwrap
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from .. import __version__
 from ..checks.checker import check
-from ..checks.findings import KINDS, Report, Severity
+from ..checks.findings import KINDS, Severity
 from ..checks.report_formats import Outcome, json_data, sarif_data, text_lines
 from ..errors import TFLiteError
 from .json_text import json_text
@@ -109,7 +110,8 @@ def _outcome(path: str, wanted: Collection[str]) -> Outcome:
     except Exception as error:
         # One model that nobody foresaw must not lose the reports of the others.
         return Outcome(path, None, unforeseen(error))
-    return Outcome(path, Report(path, tuple(finding for finding in report if finding.id in wanted)))
+    findings = tuple(finding for finding in report if finding.id in wanted)
+    return Outcome(path, replace(report, name=path, findings=findings))
 
 
 def _with_progress(paths: Sequence[str]) -> Iterable[str]:
