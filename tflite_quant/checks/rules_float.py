@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..format.schema import TensorType
+from ..format.schema import INTEGER_RANGES, TensorType
 from .rule import (
     EITHER,
     FLOAT16,
@@ -25,20 +25,21 @@ from .rule import (
 )
 
 X = Operand(Role.ACTIVATION, (FLOAT32,))
+RANGE = INTEGER_RANGES[INT8]
 BIAS = Operand(Role.OTHER, (FLOAT32,)).checked("type")
 
 
 def _weights(*types: TensorType, checks: tuple[str, ...] = ("type", "count")) -> Operand:
     """Return weights with one scale, or one for each slice along their first axis."""
-    return replace(weights(0, *checks), types=types, granularity=EITHER)
+    return replace(weights(0, *checks), types=types, range=RANGE, granularity=EITHER)
 
 
 CONV_W = _weights(INT8, INT4)
-DEPTHWISE_W = weights(3, "type", "count", "several")
+DEPTHWISE_W = replace(weights(3, "type", "count", "several"), range=RANGE)
 DENSE_W = _weights(INT8, INT4, INT2)
 TABLE = _weights(INT8, INT4, INT2, checks=("type", "count", "axis", "zero_point"))
 # The axis depends on which of the matrices is transposed.
-MATRIX = replace(weights(None, "type"), granularity=None)
+MATRIX = replace(weights(None, "type"), range=RANGE, granularity=None)
 
 HYBRID_RULES: dict[str, Rule] = {
     "BATCH_MATMUL": Rule((X, MATRIX), (X,)),

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..format.schema import INTEGER_RANGES
 from .rule import INT2, INT4, Operand, Rule
 from .rules_int8 import CONV_B8, CONV_W, DENSE_B8, DENSE_W, DEPTHWISE_W, X8
 from .rules_int16x8 import CONV_B16, DENSE_B16, X16Z
 
 
 def _narrow(operand: Operand, *checks: str) -> Operand:
-    return replace(operand, types=(INT4,), range=(-7, 7)).checked(*operand.checks, *checks)
+    return replace(operand, types=(INT4,), range=INTEGER_RANGES[INT4]).checked(
+        *operand.checks, *checks
+    )
 
 
 _CONV_W, _DEPTHWISE_W = _narrow(CONV_W), _narrow(DEPTHWISE_W)
