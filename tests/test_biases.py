@@ -24,6 +24,15 @@ from tests.build import TensorSpec, constant
 
 TYPES = tflite.TensorType
 RANDOM = np.random.default_rng(207)
+_START = RANDOM.bit_generator.state
+
+
+@pytest.fixture(autouse=True)
+def _from_the_start() -> None:
+    """Give each test the same random numbers, whatever ran before it."""
+    RANDOM.bit_generator.state = _START
+
+
 CHANNELS = 4
 
 

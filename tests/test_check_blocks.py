@@ -65,7 +65,10 @@ def is_same(content: bytes, other: bytes) -> bool:
 
 
 def said(content: bytes) -> list[tuple[str, str, str, str]]:
-    return [(one.id, str(one.severity), one.found, one.expected) for one in tq.check(content)]
+    return [
+        (one.id, str(one.severity), one.found, one.expected)
+        for one in tq.check(content, target="litert")
+    ]
 
 
 def with_scale(value: float) -> NDArray[np.float16]:
@@ -92,7 +95,7 @@ def test_a_scale_that_litert_refuses(value: float, expected: str | None) -> None
 
 def test_the_scale_of_zero_that_only_the_delegate_refuses() -> None:
     content = model(with_scale(0))
-    (finding,) = tq.check(content)
+    (finding,) = tq.check(content, target="litert")
     assert "default delegate" in finding.effect
     without = output(content, False)
     assert without is not None

@@ -80,10 +80,10 @@ class TestExitStatus:
 class TestText:
     def test_of_one_model(self, models: Mapping[str, Path]) -> None:
         assert run("check", models["clean"]).stdout == (
-            f"{models['clean']} (full integer int8): no findings\n"
+            f"{models['clean']} (full integer int8): no findings (1 operator checked)\n"
         )
         lines = run("check", models["error"]).stdout.splitlines()
-        assert lines[0] == f"{models['error']} (full integer int8): 1 error"
+        assert lines[0] == f"{models['error']} (full integer int8): 1 error (1 operator checked)"
         assert lines[1] == "error TQ102: subgraph 0, tensor 3 'y'"
 
     def test_of_a_folder(self, models: Mapping[str, Path]) -> None:

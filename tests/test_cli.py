@@ -25,7 +25,8 @@ import tflite_quant as tq
 from conftest import FIXTURES, ROOT
 from tests import build
 from tests.test_storage import packed
-from tflite_quant.checks.rules import RULES, Each
+from tflite_quant.checks.rule import Each
+from tflite_quant.checks.rules import RULES
 from tflite_quant.command.json_text import tensor_json
 
 MODEL = build.model(

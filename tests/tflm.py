@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from conftest import ROOT
 from tests import oracle
 
-__all__ = ["Answer", "Job", "answer", "answers", "main", "random_inputs"]
+__all__ = ["Answer", "Job", "answer", "answers", "main", "pickled", "random_inputs", "run_each"]
 
 _ARENA = 64_000_000
 _ABORTED = "the process ended"
@@ -104,7 +104,7 @@ def answers(jobs: Sequence[Job]) -> list[Answer]:
             code = f"from tests import tflm; tflm.main({str(given)!r}, {str(made)!r}, {len(found)})"
             command = [sys.executable, "-c", code]
             done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
-            found += _read(made)
+            found += pickled(made)
             if len(found) < len(jobs):
                 # A fault of this module is no answer.
                 assert done.returncode < 0, done.stderr.decode(errors="replace")
@@ -130,9 +130,9 @@ def random_inputs(
     return made
 
 
-def _read(path: Path) -> list[Answer]:
+def pickled(path: Path) -> list[Any]:
     """Read the answers that a child wrote before it ended."""
-    read: list[Answer] = []
+    read: list[Any] = []
     with path.open("rb") as file, contextlib.suppress(EOFError, pickle.UnpicklingError):
         while True:
             read.append(pickle.load(file))
@@ -211,7 +211,34 @@ def _each(ask: Any) -> Iterator[Any]:
 
 def main(jobs: str, made: str, first: int) -> None:
     """Run jobs from the n-th on, in this process, and write each answer as soon as it is there."""
-    with Path(made).open("ab") as file:
-        for job in pickle.loads(Path(jobs).read_bytes())[first:]:
-            pickle.dump(_run(job), file)
-            file.flush()
+    aborted = Answer(_ABORTED, False, [], [], 0, 0)
+    run_each(_run, pickle.loads(Path(jobs).read_bytes()), Path(made), first, aborted)
+
+
+def run_each(
+    run: Callable[[Any], Any], jobs: Sequence[Any], made: Path, first: int, aborted: Any
+) -> None:
+    """Write what a function gives for each job from the n-th on; `aborted` if it ends the process.
+
+    A fork runs them, since it takes long to start this module anew for each that does.
+    """
+    done = first
+    while done < len(jobs):
+        child = os.fork() if hasattr(os, "fork") else 0
+        if not child:
+            with made.open("ab") as file:
+                for job in jobs[done:]:
+                    pickle.dump(run(job), file)
+                    file.flush()
+            if not hasattr(os, "fork"):
+                return
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        if os.WIFEXITED(status) and os.WEXITSTATUS(status):
+            # A fault of the function, which has been printed.
+            sys.exit(1)
+        done = first + len(pickled(made))
+        if done < len(jobs):
+            with made.open("ab") as file:
+                pickle.dump(aborted, file)
+            done += 1

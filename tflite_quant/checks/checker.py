@@ -8,6 +8,7 @@ from itertools import chain
 from ..format.budget import CHARACTER_COST
 from ..format.source import Source
 from ..model.model import Model, open
+from .coverage import coverage
 from .findings import Finding, Report
 from .graph import graph_findings
 from .operators import operator_findings
@@ -49,7 +50,7 @@ def check(
     >>> import tflite_quant as tq
     >>> tq.check("fixtures/residual_int8.tflite")
     Report('fixtures/residual_int8.tflite', no findings)
-    >>> tq.check("fixtures/mixed.tflite", require=["int8", "int16x8"])[0].found
+    >>> tq.check("fixtures/mixed.tflite", require=["int8"])[0].found
     "scheme 'mixed': operator 3 SIN computes in FLOAT32"
     """
     if target is not None and target not in TARGETS:
@@ -73,4 +74,4 @@ def check(
         budget.spend(CHARACTER_COST * len(str(finding)), "the findings")
         findings[finding] = None
     worst_first = tuple(sorted(findings, key=lambda finding: -finding.severity))
-    return Report(model.name, worst_first, model.summary().scheme)
+    return Report(model.name, worst_first, model.summary().scheme, coverage(model))

@@ -14,6 +14,7 @@ from typing import NamedTuple, overload
 
 from ..escape import for_terminal
 from ..summary.html import table
+from .coverage import Coverage
 
 
 def counted(count: int, word: str) -> str:
@@ -133,11 +134,14 @@ class Report:
     findings : tuple of Finding
     scheme : str
         How the model is quantized, in the words of `Model.summary`; empty for several models.
+    coverage : Coverage or None
+        How many operators were checked, and how many were not.
     """
 
     name: str | None
     findings: tuple[Finding, ...]
     scheme: str = ""
+    coverage: Coverage | None = None
 
     def __iter__(self) -> Iterator[Finding]:
         return iter(self.findings)
@@ -165,7 +169,8 @@ class Report:
     def __str__(self) -> str:
         name = "model" if self.name is None else for_terminal(self.name)
         scheme = f" ({self.scheme})" if self.scheme else ""
-        lines = [f"{name}{scheme}: {self.summary}"]
+        covered = "" if self.coverage is None else f" ({self.coverage})"
+        lines = [f"{name}{scheme}: {self.summary}{covered}"]
         return "\n".join([*lines, *map(str, self.findings)])
 
     @property
@@ -232,8 +237,7 @@ _KINDS = (
     Kind(
         "TQ201", "type", _ERROR,
         "A tensor's type is not the one in the specification.",
-        "An error if the kernel checks the type, otherwise a warning: some kernels accept more "
-        "types than the specification lists.",
+        "A warning if a kernel takes this type, too, though the specification does not list it.",
         "There may be no kernel for this type, or the kernel reads the bytes as another type.",
     ),
     Kind(
@@ -269,7 +273,8 @@ _KINDS = (
         "TQ206", "scales that must agree", _ERROR,
         "An operator copies or compares integers, but its inputs and outputs are quantized "
         "differently.",
-        "An error if the kernel checks it, otherwise a warning.",
+        "An error if the kernel checks it, or if an integer then means a value more than half a "
+        "step away; otherwise a warning.",
         "The kernel does not rescale, so the same integer means another real value in the output.",
     ),
     Kind(
@@ -314,8 +319,11 @@ _KINDS = (
     Kind(
         "TQ212", "kernel's condition", _ERROR,
         "An operator does not meet a condition of its kernel.",
-        "The scale of an LSTM's cell state must be a power of two; the input scale of HARD_SWISH "
-        "must be less than 128 times the output scale; the activation of SVDF must be RELU.",
+        "Inputs that must be there are, images have rank 4, integer kernels know only fused "
+        "activations that clip, an int16 operator's option quantized_bias_type is the type of its "
+        "bias. The scale of an LSTM's cell state must be a power of two; the input scale of "
+        "HARD_SWISH must be less than 128 times the output scale; the activation of SVDF must be "
+        "RELU. A warning if only LiteRT refuses the model.",
         "The kernel refuses the model.",
     ),
     Kind(

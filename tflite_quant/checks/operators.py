@@ -28,8 +28,12 @@ from .biases import (
     sum_findings,
     value_findings,
 )
+from .conditions import condition_findings
+from .domains import domain_of
 from .findings import Finding, Severity
-from .rules import RULES, Agreement, Domain, Each, Granularity, Operand, Product, Role, Rule
+from .kernel_requirements import REQUIREMENTS
+from .rule import Agreement, Domain, Each, Granularity, Operand, Product, Role, Rule
+from .rules import RULES
 from .tensors import Parameters, finding, listed, parameters_of
 from .weights import Values, constant_of, weight_findings
 
@@ -39,6 +43,16 @@ _IGNORED = "Kernels with the prescribed zero point built in ignore the one in th
 _HONOURED = "LiteRT and TensorFlow Lite Micro compute with this one; other runtimes may not."
 
 _NOT_COMPUTING = CONVERSIONS | CALLS | {"CUSTOM"}
+
+_COMPUTED = {TensorType.INT8, TensorType.INT16, TensorType.UINT8}
+"""Types of activations that operators compute on."""
+
+_RESCALING = {"SUM"}
+"""Operators whose inputs and outputs should agree, though the kernel rescales."""
+
+
+_SHIFTED = "LiteRT refuses the model; TensorFlow Lite Micro computes with the zero point."
+_ONE_SCALE = "This is correct, but channels of small weights lose more precision than need be."
 
 
 class _Use(NamedTuple):
@@ -139,27 +153,13 @@ def _case_of(
     values: Values,
     budget: Budget,
 ) -> _Case | None:
-    """Return an operator with the rule for the type of its first activation.
-
-    None if it computes on floats or unsigned 8-bit values, or has no rule.
-    """
-    for domain, rules in RULES.items():
-        rule = rules.get(operator.code.name)
-        if rule is None:
-            continue
-        uses = _uses(operator, rule, parameters)
-        leading = [use for use in uses if _leads(use)]
-        if leading and leading[0].tensor.type is TensorType.FLOAT32 and rule.forms:
-            # For a QUANTIZE from float, the output decides.
-            leading = leading[1:]
-        if leading and leading[0].tensor.type is leading[0].operand.types[0]:
-            return _Case(operator, rule, domain, uses, seen, values, budget)
-    return None
-
-
-def _leads(use: _Use) -> bool:
-    """Tell whether a tensor's type may decide which rule applies."""
-    return use.operand.role is Role.ACTIVATION and not use.operand.is_state
+    """Return an operator with its rule; None if it has none."""
+    domain = domain_of(operator)
+    if domain is None:
+        return None
+    rule = RULES[domain][operator.code.name]
+    uses = _uses(operator, rule, parameters)
+    return _Case(operator, rule, domain, uses, seen, values, budget)
 
 
 def _uses(operator: Operator, rule: Rule, parameters: Mapping[Tensor, Parameters]) -> list[_Use]:
@@ -181,8 +181,8 @@ def _unspecified(operator: Operator, parameters: Mapping[Tensor, Parameters]) ->
     for tensor in (*operator.inputs, *operator.outputs):
         if tensor is None or constant_of(tensor) is not None:
             continue
-        if tensor.type in (TensorType.INT8, TensorType.INT16) and parameters[tensor].scale_count:
-            known = any(operator.code.name in rules for rules in RULES.values())
+        if tensor.type in _COMPUTED and parameters[tensor].scale_count:
+            known = any(operator.code.name in RULES[each] for each in RULES if each.is_specified)
             scales = listed("scale", parameters[tensor].scheme.scales)
             found = f"an {tensor.type.name} activation with {scales}"
             expected = f"{'a type' if known else 'an operator'} that the specification lists"
@@ -199,7 +199,7 @@ def _checked(case: _Case) -> Iterator[Finding]:
             yield from _parameters(case, use)
     yield from _sums(case)
     yield from _agreement(case)
-    yield from _conditions(case)
+    yield from condition_findings(case.operator, case.domain)
 
 
 def _types(case: _Case, use: _Use) -> tuple[TensorType, ...]:
@@ -214,13 +214,16 @@ def _types(case: _Case, use: _Use) -> tuple[TensorType, ...]:
         return (*(form.input for form in forms), TensorType.UINT8)
     # A model with unsigned 8-bit inputs and outputs converts them with a QUANTIZE.
     types = [type for form in forms if form.input is read.tensor.type for type in form.outputs]
-    return (*types, TensorType.UINT8)
+    return (*types,) if read.tensor.type is TensorType.INT16 else (*types, TensorType.UINT8)
 
 
 def _wrong_type(case: _Case, use: _Use) -> Finding:
     expected = " or ".join(type.name for type in _types(case, use))
     # FULLY_CONNECTED accepts an int64 bias, but reads it as int32.
-    severity = _ERROR if "type" in use.operand.checks else _WARNING
+    key = (case.domain, use.field, use.position)
+    required = REQUIREMENTS.get(case.operator.code.name)
+    accepted = () if required is None else required.accepts.get(key, ())
+    severity = _WARNING if use.tensor.type in accepted else _ERROR
     id = "TQ208" if use.operand.role is Role.BIAS else "TQ201"
     where = f"{use.field} {use.position} of type {use.tensor.type.name}"
     return case.find(id, severity, use, where, expected)
@@ -241,6 +244,9 @@ def _parameters(case: _Case, use: _Use) -> Iterator[Finding]:
 def _unscaled(case: _Case, use: _Use) -> Iterator[Finding]:
     if use.operand.role is Role.BIAS:
         yield from _bias_scale(case, use)
+    elif use.operand.as_output and "scale" in use.operand.checks and case.output is not None:
+        expected = f"{_both(case.output)}, as the output has"
+        yield case.find("TQ206", _ERROR, use, "no scale", expected)
     elif case.rescales and use.tensor.type in INTEGER_RANGES:
         found = f"{use.field} {use.position} of type {use.tensor.type.name} without a scale"
         yield case.find("TQ101", None, use, found, "a scale and a zero point")
@@ -250,18 +256,19 @@ def _granularity(case: _Case, use: _Use) -> Iterator[Finding]:
     operand, axis, shape = use.operand, use.parameters.axis, use.tensor.shape
     count, granularity = use.parameters.scale_count, _granularity_of(case, use)
     if granularity is Granularity.PER_TENSOR and count > 1:
-        severity = _ERROR if case.rescales else _WARNING
+        severity = _ERROR if case.rescales and operand.role is not Role.BIAS else _WARNING
         yield case.find("TQ202", severity, use, f"{count} scales", "one scale")
-    if operand.role is not Role.WEIGHT or granularity is not Granularity.PER_AXIS:
+    if operand.role is not Role.WEIGHT or operand.axis is None:
         return
-    assert operand.axis is not None
     channels = shape[operand.axis] if operand.axis < len(shape) else 0
-    if count == 1 and channels > 1:
-        effect = "This is correct, but channels of small weights lose more precision than need be."
-        yield case.find("TQ202", _NOTE, use, "one scale", f"{channels} scales", effect)
-    elif count > 1 and axis != operand.axis:
+    if count > 1 and axis != operand.axis:
         found = f"{count} scales along axis {axis}"
         yield case.find("TQ203", None, use, found, f"axis {operand.axis}")
+    elif count == 1 < channels and granularity is Granularity.PER_AXIS:
+        severity, effect = _NOTE, _ONE_SCALE
+        if "several" in operand.checks:
+            severity, effect = _ERROR, "LiteRT refuses the model."
+        yield case.find("TQ202", severity, use, "one scale", f"{channels} scales", effect)
 
 
 def _granularity_of(case: _Case, use: _Use) -> Granularity | None:
@@ -295,6 +302,8 @@ def _zero_points(case: _Case, use: _Use) -> Iterator[Finding]:
         elif _is_honoured(case, use):
             severity, effect = _NOTE, _HONOURED
         expected = str(low) if low == high else f"{low} to {high}"
+        if is_checked and _is_shifted(case, use):
+            severity, effect = _WARNING, _SHIFTED
         yield case.find("TQ204", severity, use, listed("zero point", outside), expected, effect)
 
 
@@ -306,6 +315,13 @@ def _is_honoured(case: _Case, use: _Use) -> bool:
     """
     is_moved = case.domain is Domain.INT16X8 and use.operand.role is Role.ACTIVATION
     return is_moved and use.operand.scale is None and case.operator.code.name not in ("GELU", "PAD")
+
+
+def _is_shifted(case: _Case, use: _Use) -> bool:
+    """Tell whether TensorFlow Lite Micro computes with a zero point that LiteRT refuses."""
+    required = REQUIREMENTS.get(case.operator.code.name)
+    is_int16 = case.domain is Domain.INT16X8 and use.operand.role is Role.ACTIVATION
+    return is_int16 and required is not None and required.micro_shifts
 
 
 def _is_int16_to_int16(case: _Case) -> bool:
@@ -406,7 +422,12 @@ def _values(case: _Case, use: _Use) -> Iterator[Finding]:
     """Check the values of constant weights and biases, once."""
     if constant_of(use.tensor) is None:
         return
-    if use.operand.role is Role.WEIGHT and _is_new(case, use.tensor, use.parameters.axis):
+    is_symmetric = use.operand.zero_point == (0, 0)
+    if (
+        use.operand.role is Role.WEIGHT
+        and is_symmetric
+        and _is_new(case, use.tensor, use.parameters.axis)
+    ):
         is_wide = case.domain is Domain.INT16X8
         yield from weight_findings(
             case.operator, use.operand, use.tensor, use.parameters, is_wide, case.values
@@ -423,6 +444,8 @@ def _sums(case: _Case) -> Iterator[Finding]:
     )
     axis = None if weights is None else weights.operand.axis
     if weights is None or read is None or axis is None:
+        return
+    if read.tensor.type not in (TensorType.INT8, TensorType.INT16):
         return
     if bias is not None and bias.tensor.type not in bias.operand.types:
         return
@@ -468,30 +491,38 @@ def _agreement(case: _Case) -> Iterator[Finding]:
     first = next((use for use in moved if use.field == field), None)
     if first is None:
         return
-    severity, tolerance = _WARNING, 1e-6
-    if case.rule.same is Agreement.CHECKED:
-        severity, tolerance = _ERROR, 0.0
+    is_checked = case.rule.same is Agreement.CHECKED
+    rescales = case.operator.code.name in _RESCALING
+    rescales = rescales and all(use.parameters.scale_count == 1 for use in moved)
     for use in moved:
-        if use.field != field and use.differs(first, tolerance):
+        if use.field != field and use.differs(first, 0.0 if is_checked else 1e-6):
+            is_wrong = is_checked or (not rescales and _is_visible(use, first))
             found = f"{use.field} {use.position} with {_both(use)}"
             expected = f"{_both(first)}, as {field} {first.position} has"
-            yield case.find("TQ206", severity, use, found, expected)
+            yield case.find("TQ206", _ERROR if is_wrong else _WARNING, use, found, expected)
 
 
-def _conditions(case: _Case) -> Iterator[Finding]:
-    """Check the conditions that only the kernel makes."""
-    if case.operator.code.name == "HARD_SWISH":
-        read, output = case.input(0), case.output
-        if read and output and read.parameters.scale_count == output.parameters.scale_count == 1:
-            ratio = read.parameters.lowest / 128 / (output.parameters.lowest or math.nan)
-            if ratio >= 1:
-                found = f"an input scale {128 * ratio:.6g} times the output scale"
-                yield case.find("TQ212", None, read, found, "less than 128 times")
-    if case.operator.code.name == "SVDF":
-        activation = case.operator.options.get("fused_activation_function", 0)
-        if activation != 1:
-            found = f"fused activation {activation}"
-            yield case.find("TQ212", None, None, found, "fused activation 1 (RELU)")
+def _is_visible(use: _Use, other: _Use) -> bool:
+    """Tell whether an integer means values half a step apart, as one tensor has it and another.
+
+    The difference is linear in the integer, and so largest at an end of its range.
+    """
+    one, another = use.parameters.scheme, other.parameters.scheme
+    if use.tensor.type not in INTEGER_RANGES:
+        return False
+    if any(
+        not s.scales.size or s.zero_points.size not in (1, s.scales.size) for s in (one, another)
+    ):
+        return False
+    if 1 not in (one.scales.size, another.scales.size) and one.scales.size != another.scales.size:
+        return True
+    ends = np.array(INTEGER_RANGES[use.tensor.type], np.float64)[:, None]
+    with np.errstate(invalid="ignore", over="ignore"):
+        values, others = (
+            (ends - scheme.zero_points.astype(np.float64)) * scheme.scales.astype(np.float64)
+            for scheme in (one, another)
+        )
+        return not bool((np.abs(values - others) <= 0.5 * another.scales).all())
 
 
 def _both(use: _Use) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -68,6 +69,7 @@ def _model_data(outcome: Outcome) -> dict[str, Any]:
     return {
         "path": outcome.path,
         "scheme": outcome.report.scheme,
+        "coverage": None if (counts := outcome.report.coverage) is None else asdict(counts),
         "findings": map(_finding_data, outcome.report),
     }
 

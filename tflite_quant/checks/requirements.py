@@ -7,7 +7,8 @@ A scheme is required by one of these names:
 - "int8": computed in int8 throughout. Every operator that computes writes int8 and has int8
   weights; other constants may be int16, as those that multiply the state of an LSTM. Only QUANTIZE
   and DEQUANTIZE read or write other types, and operators that only move values, so the model's
-  inputs and outputs may be float or uint8. Tensors without a scale, such as shapes and indices, may have any type.
+  inputs and outputs may be float or uint8. Tensors without a scale, such as shapes and indices, may
+  have any type.
 - "int8x4", "int16x8", "uint8": likewise. "int8x4" is int8 activations with int4 weights, "int16x8"
   int16 activations with int8 weights.
 - "int8-io", "int8x4-io", "int16x8-io", "uint8-io": the same, and all of the model's inputs and

@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..format.schema import INTEGER_RANGES, TensorType
-from .rules import RULES, Agreement, Each, Operand, Operands, Product, Role, Rule
+from .findings import counted
+from .kernel_requirements import ACTIVATIONS, REQUIREMENTS, Requirements
+from .rule import Agreement, Domain, Each, Operand, Operands, Product, Role, Rule
+from .rules import RULES
 
 INPUT_NAMES = {
     "CONV_2D": ("input", "weights", "bias"),
@@ -33,9 +36,11 @@ def specification(operator: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        'operator', and 'domains': for "int8" and "int16x8", where there is a rule, 'inputs' and
-        'outputs', lists of operands, and 'same_scales', whether inputs and outputs must have the
-        same scale and zero point. An operand has only what is specified of it: 'name', 'role',
+        'operator', 'required', which inputs, ranks and fused activations kernels require whatever
+        the operator computes on, and 'domains': for "int8", "int16x8", "uint8" and others, where
+        there is a rule, 'source', which is "specification" or "kernels", 'inputs' and 'outputs',
+        lists of operands, and 'same_scales', whether inputs and outputs must have the same scale
+        and zero point. An operand has only what is specified of it: 'name', 'role',
         'types', 'range', 'granularity', 'axis', 'zero_point' and 'scale' (each in numbers or, for
         the scale of a bias, in words), and 'checked', what LiteRT's kernel checks.
 
@@ -45,11 +50,25 @@ def specification(operator: str) -> dict[str, Any]:
     '1/256'
     """
     domains = {
-        domain.value: _rule_data(operator, rules[operator])
+        domain.value: {"source": _source(domain)} | _rule_data(operator, rules[operator])
         for domain, rules in RULES.items()
         if operator in rules
     }
-    return {"operator": operator, "domains": domains}
+    return {"operator": operator, "required": _required(operator), "domains": domains}
+
+
+def _source(domain: Domain) -> str:
+    return "specification" if domain.is_specified else "kernels"
+
+
+def _required(operator: str) -> dict[str, Any]:
+    required = REQUIREMENTS.get(operator, Requirements())
+    return {
+        "input_count": required.inputs,
+        "litert_input_count": max(required.inputs, required.litert_inputs),
+        "ranks": [{"input": index, "rank": rank} for index, rank in required.ranks.items()],
+        "fused_activations": [ACTIVATIONS[number] for number in required.activations],
+    }
 
 
 def _rule_data(operator: str, rule: Rule) -> dict[str, Any]:
@@ -136,7 +155,9 @@ def specification_lines(operator: str) -> Iterator[str]:
             continue
         rule = rules[operator]
         data = _rule_data(operator, rule)
-        yield f"  {domain.value}" + ("" if rule.has_kernel else "  (LiteRT has no kernel for it)")
+        unlisted = "" if domain.is_specified else "  (not specified: what LiteRT's kernels ask)"
+        without = "" if rule.has_kernel else "  (LiteRT has no kernel for it)"
+        yield f"  {domain.value}{unlisted}{without}"
         rows = list(_grouped([*data["inputs"], *data["outputs"]]))
         wide = max((len(row["name"]) for row in rows), default=0)
         for row in rows:
@@ -146,6 +167,19 @@ def specification_lines(operator: str) -> Iterator[str]:
             yield f"    from {form['input']} to {outputs}: {form['granularity']}"
         if rule.same is not Agreement.NONE:
             yield f"    the same scale and zero point everywhere: {rule.same.value}"
+    yield from _required_lines(operator)
+
+
+def _required_lines(operator: str) -> Iterator[str]:
+    data = _required(operator)
+    least, most = data["input_count"], data["litert_input_count"]
+    parts = [counted(most, "input")]
+    if least < most:
+        parts = [f"{counted(most, 'input')} in LiteRT, {least} in TensorFlow Lite Micro"]
+    parts += [f"rank {each['rank']} of input {each['input']}" for each in data["ranks"]]
+    if data["fused_activations"]:
+        parts.append(f"fused activation {' or '.join(data['fused_activations'])}")
+    yield f"  kernels require at least {'; '.join(parts)}"
 
 
 def _grouped(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from ..errors import TFLiteError
 from ..format.budget import MAX_RANK, Budget
-from ..format.schema import TensorType
+from ..format.schema import INTEGER_RANGES, TensorType
 from ..model.operator import Operator
 from ..model.tensor import Tensor
 from .findings import Finding, Severity
-from .rules import Operand
+from .rule import Operand
 from .tensors import Parameters, can_decode, finding, listed
 
 _CROWD = 64
@@ -85,13 +85,13 @@ def weight_findings(
     if data is None or not data.size or operand.range is None:
         return
     bottom, top = operand.range
+    top = min(top, INTEGER_RANGES[tensor.type][1])
     channels = channels_of(data, parameters.axis if parameters.scale_count > 1 else None)
     rows = data.reshape(1, -1) if channels is None else channels
     lowest, highest = rows.min(axis=1), rows.max(axis=1)
     # In a wider type, since int8 has no 128.
     peaks = np.maximum(highest.astype(np.int64), -lowest.astype(np.int64))
-    # The range of weights is symmetric.
-    if peaks.max() > top:
+    if lowest.min() < bottom or highest.max() > top:
         low, high = int(lowest.min()), int(highest.max())
         count = np.count_nonzero((data < bottom) | (data > top))
         found = f"values from {low} to {high}, {count} of them out of range"
@@ -108,7 +108,10 @@ def weight_findings(
         if unused.any():
             found = which(unused, f"no absolute value above {int(peaks[unused].max())}")
             yield finding("TQ503", None, tensor, found, f"values up to {top}", None, operator)
-    if channels.shape[1] >= _CROWD and (crowded := _crowded(channels, top)).any():
+    # Of 4 bits, many values are at the ends whatever the scale.
+    is_wide_type = tensor.type not in (TensorType.INT4, TensorType.INT2)
+    can_crowd = is_wide_type and channels.shape[1] >= _CROWD
+    if can_crowd and (crowded := _crowded(channels, top)).any():
         found = which(crowded, f"at least a tenth of the values at -{top} or {top}")
         yield finding("TQ502", None, tensor, found, "few values there", None, operator)
 

@@ -6,11 +6,12 @@ import argparse
 import sys
 import textwrap
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from .. import __version__
 from ..checks.checker import check
-from ..checks.findings import KINDS, Report, Severity
+from ..checks.findings import KINDS, Severity
 from ..checks.report_formats import Outcome, json_data, sarif_data, text_lines
 from ..checks.requirements import REQUIREMENTS, requirements
 from ..checks.runtimes import TARGETS
@@ -123,7 +124,7 @@ def _outcome(
         # One model that nobody foresaw must not lose the reports of the others.
         return Outcome(path, None, unforeseen(error))
     findings = tuple(finding for finding in report if finding.id in wanted)
-    return Outcome(path, Report(path, findings, report.scheme))
+    return Outcome(path, replace(report, name=path, findings=findings))
 
 
 def _folded(line: str) -> str:

@@ -16,7 +16,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.description = (
         "Print what the quantization specification says of an operator, or of all: types, ranges, "
         "one scale or one for each channel, zero points, and which scales must agree. What "
-        "LiteRT's kernels check, and refuse a model for, is in brackets."
+        "LiteRT's kernels check, and refuse a model for, is in brackets. For uint8, hybrid and "
+        "other operators that the specification does not list, it is what the kernels ask."
     )
     command.add_argument(
         "operators", metavar="OPERATOR", nargs="*", help="such as CONV_2D (default: all)"
