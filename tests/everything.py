@@ -99,8 +99,12 @@ def _of_a_tensor(tensor: tq.Tensor) -> Iterator[Question]:
 
 def _of_an_operator(operator: tq.Operator) -> Iterator[Question]:
     yield "Operator.repr", operator.__repr__
-    yield "operator_requantization", lambda: tq.operator_requantization(operator)
     yield "operator_cost", lambda: tq.operator_cost(operator)
+    for runtime in ("tflm", "litert"):
+        yield (
+            f"operator_requantization, {runtime}",
+            lambda runtime=runtime: tq.operator_requantization(operator, runtime),  # type: ignore[misc]
+        )
     names = (
         "weights", "bias", "activation", "code", "subgraph", "options", "options_name",
         "custom_options", "custom_data", "name", "inputs",

@@ -13,8 +13,8 @@ import tflite
 
 import tflite_quant as tq
 from conftest import ROOT
-from tests import faults, kernels, oracle, tflm
-from tests.build import TensorSpec, constant
+from tests import build, faults, kernels, oracle, tflm
+from tests.build import OperatorSpec, SubgraphSpec, TensorSpec, constant
 from tests.kernels import curves, elementwise
 from tests.kernels.products import product
 from tflite_quant import Arithmetic
@@ -69,6 +69,26 @@ def matrices() -> None:
     sums = np.multiply.outer(a.astype(np.int64), a.astype(np.int64))
     inputs = [a.reshape(256, 1), a.reshape(1, 256)]
     case = kernels.Case(content, inputs, lambda found: product(found, sums, TYPES.INT8))
+    assert outputs_differ(case) > 0
+
+
+def memory() -> None:
+    """SVDF of all products, with a state that is the products themselves."""
+    q = np.arange(-128, 128, dtype=np.int8).reshape(256, 1)
+    feature = np.arange(-127, 128, dtype=np.int8).reshape(255, 1)
+    specs = [
+        TensorSpec("x", q.shape, scale=2.0**-3, zero_point=0),
+        constant(feature, 2.0**-3, 0, name="feature"),
+        constant(np.full((255, 1), 127, np.int16), 0.0974, 0, name="time"),
+        constant(np.zeros(255, np.int32), 2.0**-6 * 0.0974, 0, name="b"),
+        TensorSpec("s", (256, 255), TYPES.INT16, None, 2.0**-6, 0, is_variable=True),
+        TensorSpec("y", (256, 255), scale=25.5934, zero_point=0),
+    ]
+    options = faults.options("SVDFOptions", rank=1, fused_activation_function=1)
+    step = OperatorSpec(faults.OPERATORS.SVDF, range(5), [5], version=3, fields=options)
+    sums = np.multiply.outer(q[:, 0].astype(np.int64), feature[:, 0].astype(np.int64)) * 127
+    content = build.model(SubgraphSpec(specs, [0], [5], [step]))
+    case = kernels.Case(content, [q], lambda found: product(found, sums, TYPES.INT8))
     assert outputs_differ(case) > 0
 
 
@@ -219,6 +239,7 @@ DIFFERENCES: Mapping[str, Callable[[], None]] = {
     "RELU": differ("RELU", TYPES.INT16),
     "LEAKY_RELU": differ("LEAKY_RELU", TYPES.INT16),
     "ABS": differ("ABS", TYPES.INT16),
+    "SVDF": memory,
     "BATCH_MATMUL": matrices,
     "FULLY_CONNECTED": differ("FULLY_CONNECTED", TYPES.INT8),
     "SUM": differ("SUM", TYPES.INT8),

@@ -301,7 +301,9 @@ class TestWhatIsRefused:
         ("axis", "shape", "message"),
         [
             ([2], (2, 3), r"takes no axes \[2\] for rank 2"),
-            ([0], (0, 3), "the input has no values"),
+            ([0], (0, 3), "takes no mean of 0 values"),
+            ([*range(9)], (2**31 - 1,) * 9, "takes no mean of [0-9]+ values"),
+            ([0], (1,) * 500, "takes no rank of 500"),
             (None, (2, 3), "only for axes that are constant"),
         ],
     )

@@ -61,7 +61,7 @@ def sigmoid(kernel: Kernel) -> Requantization:
     """
     (scale, _), offsets = kernel.scales("input")
     if kernel.input(0).type is TensorType.INT16:
-        constants = _table_steps(scale, 0 if kernel.name == "LOGISTIC" else 1)
+        constants = _table_steps(kernel, scale, 0 if kernel.name == "LOGISTIC" else 1)
         return kernel.fixed_point(offsets, {}, kernel.whole_range, constants=constants)
     if not kernel.is_tflm:
         return kernel.without_multipliers(Arithmetic.TABLE, offsets, kernel.whole_range)
@@ -74,7 +74,7 @@ def sigmoid(kernel: Kernel) -> Requantization:
     return kernel.fixed_point(offsets, reals, kernel.whole_range, constants=constants)
 
 
-def _table_steps(scale: np.float32, largest_shift: int) -> dict[str, int]:
+def _table_steps(kernel: Kernel, scale: np.float32, largest_shift: int) -> dict[str, int]:
     """Return what brings an INT16 input to the steps of the kernels' table of the curve.
 
     A multiplier of 0 stands for 3, shifted to the left, where the scale is a power of two.
@@ -84,6 +84,8 @@ def _table_steps(scale: np.float32, largest_shift: int) -> dict[str, int]:
     if is_power_of_two and 0 <= shift <= largest_shift:
         return {"input_multiplier": 0, "input_left_shift": shift}
     multiplier, shift = float(scale) * 4096.0 * 3.0, 0
+    if multiplier >= 32768:
+        raise kernel.refused(f"takes no input of INT16 with scale {scale}")
     while multiplier <= 32767.0 / 2.0 and shift <= 30:
         multiplier, shift = 2.0 * multiplier, shift + 1
     return {"input_multiplier": int(multiplier), "input_left_shift": shift}

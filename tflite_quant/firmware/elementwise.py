@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..format.schema import TensorType
+from ..model.quantization import PerTensor
 from .fixedpoint import KERNEL_TYPES, activation_range
 from .requantization import Arithmetic, Kernel, Requantization, parameters_of
 
@@ -186,8 +187,7 @@ def dequantize(kernel: Kernel) -> Requantization:
     Sources: dequantize_common.cc, DequantizePrepare; dequantize.cc.
     """
     quantization = kernel.input(0).quantization
-    zero_point = getattr(quantization, "zero_point", None)
-    offsets = {} if zero_point is None else {"input": -zero_point}
+    offsets = {"input": -quantization.zero_point} if isinstance(quantization, PerTensor) else {}
     return kernel.without_multipliers(Arithmetic.FLOAT, offsets)
 
 

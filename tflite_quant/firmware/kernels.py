@@ -9,6 +9,7 @@ import numpy as np
 from ..errors import UnsupportedError
 from ..format.schema import TensorType
 from ..model.operator import Operator
+from ..model.quantization import PerTensor
 from . import curves, elementwise, products, recurrent, windows
 from .fixedpoint import KERNEL_TYPES
 from .requantization import Arithmetic, Kernel, Requantization, parameters_of
@@ -50,7 +51,6 @@ def operator_requantization(operator: Operator, runtime: str = "tflm") -> Requan
     >>> import tflite_quant as tq
     >>> with tq.open("fixtures/residual_int8.tflite") as model:
     ...     requantization = operator_requantization(model.operators[0])
-    ...     reshape = operator_requantization(model.operators[9])
     >>> requantization.multipliers["output"].shift[:4].tolist()
     [-11, -13, -9, -10]
     >>> requantization.offsets["input"], requantization.range
@@ -126,10 +126,9 @@ def _padded(kernel: Kernel) -> Requantization:
     """
     if kernel.is_tflm and kernel.name == "SPACE_TO_BATCH_ND":
         return _moved(kernel)
-    zero_point = getattr(kernel.output.quantization, "zero_point", 0)
-    return kernel.without_multipliers(
-        Arithmetic.MOVES_VALUES, constants={"pad_value": int(zero_point)}
-    )
+    quantization = kernel.output.quantization
+    zero_point = quantization.zero_point if isinstance(quantization, PerTensor) else 0
+    return kernel.without_multipliers(Arithmetic.MOVES_VALUES, constants={"pad_value": zero_point})
 
 
 def _looked_up(kernel: Kernel) -> Requantization:

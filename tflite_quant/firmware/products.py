@@ -10,6 +10,7 @@ tflite/kernels/kernel_util.cc, fully_connected.cc and batch_matmul.cc.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -41,6 +42,8 @@ def convolution(kernel: Kernel) -> Requantization:
         return made
     # Views: in a small file, weights may claim any number of channels.
     channels = max(weights.shape[axis], 0)
+    if channels > sys.maxsize // 8:
+        raise kernel.refused(f"takes no {channels} channels on this machine")
     one = made.multipliers["output"]
     every = Multiplier(
         np.broadcast_to(one.real, channels),

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..format.budget import MAX_ARRAY_RANK
 from ..format.schema import TensorType
 from .fixedpoint import Multiplier
 from .requantization import Arithmetic, Kernel, Precision, Requantization, parameters_of
@@ -54,14 +55,16 @@ def mean(kernel: Kernel) -> Requantization:
 def _count(kernel: Kernel) -> int:
     """Return how many values of the input one mean is made of."""
     axis, shape = kernel.input(1), kernel.input(0).shape
+    if len(shape) > MAX_ARRAY_RANK:
+        raise kernel.refused(f"takes no rank of {len(shape)}")
     if not axis.is_constant or axis.type is not TensorType.INT32:
         raise kernel.refused("is derived only for axes that are constant INT32 numbers")
     axes: set[int] = set(axis.data.reshape(-1).tolist())
     if not axes <= set(range(-len(shape), len(shape))):
         raise kernel.refused(f"takes no axes {sorted(axes)[:8]} for rank {len(shape)}")
     count = math.prod([shape[number] for number in {number % len(shape) for number in axes}])
-    if count < 1:
-        raise kernel.refused("computes nothing: the input has no values")
+    if not 0 < count < 1 << 63:
+        raise kernel.refused(f"takes no mean of {count} values")
     return count
 
 
