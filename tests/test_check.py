@@ -616,7 +616,8 @@ class TestQuantize:
 
     def findings(self, read: TensorSpec, written: TensorSpec) -> list[tuple[str, str]]:
         report = tq.check(faults.unary("QUANTIZE", written, read))
-        return [(one.id, str(one.severity)) for one in report]
+        # What the runtimes have kernels for is another question; tests/test_runtimes.py asks it.
+        return [(one.id, str(one.severity)) for one in report if one.id != "TQ211"]
 
     def spec(self, type: str, scale: float | None = 0.5, zero_point: int | None = 0) -> TensorSpec:
         number = getattr(faults.TYPES, type)

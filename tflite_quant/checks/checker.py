@@ -49,7 +49,7 @@ def check(
     >>> import tflite_quant as tq
     >>> tq.check("fixtures/residual_int8.tflite")
     Report('fixtures/residual_int8.tflite', no findings)
-    >>> tq.check("fixtures/mixed.tflite", require=["int8", "int16x8"])[0].found
+    >>> tq.check("fixtures/mixed.tflite", require=["int8"])[0].found
     "scheme 'mixed': operator 3 SIN computes in FLOAT32"
     """
     if target is not None and target not in TARGETS:
