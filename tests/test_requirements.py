@@ -66,6 +66,11 @@ def test_reasons() -> None:
         "scheme 'full integer int8'"
     )
     assert why(Path("fixtures/residual_float32.tflite"), "int8").endswith(", and more")
+    assert why(Path("fixtures/mixed.tflite"), "int8", "int16x8") == (
+        "scheme 'mixed': for int8, operator 3 SIN computes in FLOAT32; for int16x8, operator 1 "
+        "CONV_2D writes INT8, operator 3 SIN computes in FLOAT32, operator 5 CONV_2D writes INT8, "
+        "and more"
+    )
 
 
 def test_other_integers_among_int8() -> None:

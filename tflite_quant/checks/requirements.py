@@ -94,13 +94,14 @@ def requirement_findings(model: Model, required: Sequence[str]) -> Iterator[Find
     if not required:
         return
     scheme, fixed = model.summary().scheme, walk(model).fixed
-    reasons: dict[str, None] = {}
+    reasons: list[str] = []
     for name in required:
         reason = _reason(model, fixed, scheme, name)
         if reason is None:
             return
-        reasons[reason] = None
-    why = "; ".join(reason for reason in reasons if reason)
+        if reason:
+            reasons.append(f"for {name}, {reason}" if len(required) > 1 else reason)
+    why = "; ".join(reasons)
     found = f"scheme {scheme!r}" + (f": {why}" if why else "")
     kind = KINDS["TQ402"]
     yield Finding(
