@@ -18,7 +18,7 @@ from rich.text import Text
 import tflite_quant as tq
 from conftest import ROOT
 from tests.faults import FAULTS
-from tflite_quant.checks.findings import KINDS, Kind
+from tflite_quant.checks.kinds import KINDS, Kind
 
 __all__ = ["findings_page", "screens_page"]
 

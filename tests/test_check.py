@@ -18,7 +18,7 @@ from tests import build, faults, refusal
 from tests.build import TensorSpec
 from tests.faults import FAULTS
 from tests.work import calls
-from tflite_quant.checks.findings import KINDS, Severity
+from tflite_quant.checks.kinds import KINDS, Severity
 from tflite_quant.format import values
 
 

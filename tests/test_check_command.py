@@ -93,7 +93,7 @@ class TestText:
         (deeper / "copy.tflite").write_bytes(ERROR)
         lines = run("check", models["clean"].parent).stdout.splitlines()
         assert lines[-2:] == [
-            "5 models, 1 of them clean: 2 errors, 1 warning, 1 note",
+            "5 models, 1 clean: 2 errors, 1 warning, 1 note",
             "schemes: 5 full integer int8",
         ]
         heads = [line for line in lines if line.startswith(str(deeper.parent))]
@@ -285,9 +285,7 @@ def test_a_bar_where_there_are_many(tmp_path: Path) -> None:
             break
     os.close(ours)
     assert b"checking" in drawn
-    assert output.decode() == (
-        "25 models, 25 of them clean: no findings\nschemes: 25 full integer int8\n"
-    )
+    assert output.decode() == ("25 models, 25 clean: no findings\nschemes: 25 full integer int8\n")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links and pipes are those of Unix")

@@ -16,7 +16,7 @@ from tests import build, faults, oracle, refusal, runtimes, tflm
 from tests.build import OperatorSpec, SubgraphSpec, TensorSpec
 from tests.form_list import NOT_TRIED, SPECS
 from tests.forms import Form, Spec, forms, trials
-from tflite_quant.checks.findings import Severity
+from tflite_quant.checks.kinds import Severity
 from tflite_quant.checks.runtimes import TARGETS, runtime_versions
 
 TABLE = json.loads(runtimes.PATH.read_text(encoding="ascii"))

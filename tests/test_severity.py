@@ -25,7 +25,7 @@ from tests.meaning import expectations, is_known, is_right
 from tests.one_operator import RECIPES, OneOperator, one_operator
 from tests.three_runtimes import Outputs
 from tests.variants import inputs_of, variants
-from tflite_quant.checks.findings import Severity
+from tflite_quant.checks.kinds import Severity
 from tflite_quant.checks.rule import Rule
 from tflite_quant.checks.rules import RULES
 

@@ -44,7 +44,8 @@ from .model.tensor import Tensor
 
 if TYPE_CHECKING:
     from .checks.checker import check
-    from .checks.findings import Finding, Report, Severity
+    from .checks.findings import Finding, Report
+    from .checks.kinds import Severity
     from .comparison.comparer import compare
     from .comparison.measures import Channels, Measures
     from .comparison.results import Comparison, TensorComparison, Unmatched
@@ -142,7 +143,7 @@ _LATER = {
     "PlannedBuffer": ".firmware.memory_plan",
     "Report": ".checks.findings",
     "Requantization": ".firmware.requantization",
-    "Severity": ".checks.findings",
+    "Severity": ".checks.kinds",
     "TensorComparison": ".comparison.results",
     "Unmatched": ".comparison.results",
     "UncertainOperator": ".firmware.memory_plan",

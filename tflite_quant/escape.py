@@ -113,6 +113,21 @@ def for_make(path: str) -> str:
     return drive + rest.replace("$", "$$")
 
 
+def for_github(text: str, is_property: bool = False) -> str:
+    r"""Return a text for a command of GitHub Actions: its message, or one of its properties.
+
+    Source: actions/toolkit, packages/core/src/command.ts.
+
+    Examples
+    --------
+    >>> print(for_github("a\n100 %"), for_github("a,b:c", is_property=True))
+    a\n100 %25 a%2Cb%3Ac
+    """
+    line = "".join(c if c.isprintable() else _escaped(c) for c in text).replace("%", "%25")
+    line = line.replace("##[", "#\\x23[")
+    return line.replace(":", "%3A").replace(",", "%2C") if is_property else line
+
+
 def for_json(text: str) -> str:
     r"""Return JSON text with the same data in which no CI system finds a command.
 

@@ -17,7 +17,8 @@ from ..format.budget import MAX_RANK
 from ..format.schema import INTEGER_RANGES, TensorType
 from ..model.operator import Operator
 from ..model.tensor import Tensor
-from .findings import Finding, Severity, counted
+from .findings import Finding, counted
+from .kinds import Severity
 from .tensors import Parameters, finding
 from .weights import Values, channels_of, constant_of, which
 

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from ..format.schema import TensorType
 from ..model.operator import Operator
 from ..model.tensor import Tensor
-from .findings import Finding, Severity, counted
+from .findings import Finding, counted
 from .kernel_requirements import ACTIVATIONS, REQUIREMENTS, Requirements
+from .kinds import Severity
 from .rule import Domain
 from .tensors import finding, parameters_of
 

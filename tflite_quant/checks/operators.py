@@ -30,8 +30,9 @@ from .biases import (
 )
 from .conditions import condition_findings
 from .domains import domain_of
-from .findings import Finding, Severity
+from .findings import Finding
 from .kernel_requirements import REQUIREMENTS
+from .kinds import Severity
 from .rule import Agreement, Domain, Each, Granularity, Operand, Product, Role, Rule
 from .rules import RULES
 from .tensors import Parameters, finding, listed, parameters_of

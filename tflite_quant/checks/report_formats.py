@@ -1,4 +1,4 @@
-"""Writes the findings of many models as text, JSON or a SARIF log.
+"""Writes the findings of many models as JSON, a SARIF log, or annotations of GitHub.
 
 Code hosts and editors read findings from SARIF, the Static Analysis Results Interchange Format,
 version 2.1.0 (docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html).
@@ -7,15 +7,15 @@ version 2.1.0 (docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html).
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from ..escape import for_sarif
-from .findings import KINDS, Finding, Kind, Report, Subject, counted
+from ..escape import for_github, for_sarif
+from .findings import Finding, Report, Subject
+from .kinds import KINDS, Kind, Severity
 
 
 class Outcome(NamedTuple):
@@ -31,24 +31,6 @@ class Outcome(NamedTuple):
     path: str
     report: Report | None
     error: str | None = None
-
-
-def text_lines(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    """Yield the report of each model with findings.
-
-    If there are several models, a summary follows, and how many models have each scheme.
-    """
-    reports = [outcome.report for outcome in outcomes if outcome.report is not None]
-    for report in reports:
-        if len(outcomes) == 1 or report.findings:
-            yield str(report)
-    if len(outcomes) > 1:
-        together = tuple(finding for report in reports for finding in report)
-        clean = sum(not report.findings for report in reports)
-        models = counted(len(reports), "model")
-        yield f"{models}, {clean} of them clean: {Report(None, together).summary}"
-        schemes = Counter(report.scheme for report in reports).most_common()
-        yield "schemes: " + ", ".join(f"{count} {scheme}" for scheme, count in schemes)
 
 
 def json_data(outcomes: Sequence[Outcome], version: str) -> dict[str, Any]:
@@ -84,6 +66,7 @@ def _finding_data(finding: Finding) -> dict[str, Any]:
         "found": finding.found,
         "expected": finding.expected,
         "effect": finding.effect,
+        "fix": finding.kind.fix,
     }
 
 
@@ -138,6 +121,26 @@ def sarif_data(outcomes: Sequence[Outcome], version: str) -> dict[str, Any]:
     }
 
 
+def github_lines(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """Yield a command of GitHub Actions for each finding, which becomes an annotation of its file.
+
+    Source: docs.github.com, "Workflow commands for GitHub Actions".
+    """
+    for path, report, error in outcomes:
+        if report is None:
+            yield _annotation("error", path, "unreadable", error or "")
+            continue
+        for finding in report:
+            level = "notice" if finding.severity is Severity.NOTE else str(finding.severity)
+            text = f"{finding.place}: found {finding.found}; expected {finding.expected}"
+            yield _annotation(level, path, finding.id, f"{text}. {finding.effect}")
+
+
+def _annotation(level: str, path: str, title: str, text: str) -> str:
+    properties = f"file={for_github(path, is_property=True)},title={title}"
+    return f"::{level} {properties}::{for_github(text)}"
+
+
 def _artifact(outcome: Outcome) -> dict[str, Any]:
     """Return a file that was checked, with its scheme as a property."""
     artifact: dict[str, Any] = {"location": _file(outcome.path)["artifactLocation"]}
@@ -152,7 +155,7 @@ def _rule(kind: Kind) -> dict[str, Any]:
         "name": kind.name.title().replace(" ", "").replace("'", ""),
         "shortDescription": {"text": kind.title},
         "fullDescription": {"text": f"{kind.title} {kind.about}".strip()},
-        "help": {"text": kind.effect},
+        "help": {"text": f"{kind.effect} {kind.fix}"},
         "defaultConfiguration": {"level": str(kind.severity)},
     }
 

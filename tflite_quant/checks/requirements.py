@@ -36,7 +36,8 @@ from ..summary.float_operators import (
     is_quantized,
     walk,
 )
-from .findings import KINDS, Finding
+from .findings import Finding
+from .kinds import KINDS
 
 _EDGES = "-io"
 

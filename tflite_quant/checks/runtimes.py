@@ -21,7 +21,8 @@ from ..model.model import Model
 from ..model.operator import Operator
 from ..model.quantization import PerAxis
 from ..model.tensor import Tensor
-from .findings import Finding, Severity, counted
+from .findings import Finding, counted
+from .kinds import Severity
 from .tensors import finding
 
 TARGETS: Mapping[str, str] = {"litert": "LiteRT", "tflm": "TensorFlow Lite Micro"}

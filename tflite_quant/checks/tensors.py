@@ -26,7 +26,8 @@ from ..model.compressed import places_of
 from ..model.operator import Operator
 from ..model.quantization import NotQuantized, PerAxis, PerTensor
 from ..model.tensor import Tensor
-from .findings import KINDS, Finding, Severity, Subject, counted
+from .findings import Finding, Subject, counted
+from .kinds import KINDS, Severity
 
 _SMALLEST = np.finfo(np.float32).tiny
 

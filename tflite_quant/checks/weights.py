@@ -14,7 +14,8 @@ from ..format.budget import MAX_RANK, Budget
 from ..format.schema import INTEGER_RANGES, TensorType
 from ..model.operator import Operator
 from ..model.tensor import Tensor
-from .findings import Finding, Severity
+from .findings import Finding
+from .kinds import Severity
 from .rule import Operand
 from .tensors import Parameters, can_decode, finding, listed
 
