@@ -256,7 +256,7 @@ def compare_values(
                 if original.is_quantized or original.type is tq.TensorType.FLOAT32:
                     assert np.array_equal(tensor.dequantize(), original.dequantize())
         assert model.summary().scheme == plain.summary().scheme
-        found, expected = tq.check(model), tq.check(plain)
+        found, expected = tq.check(model, target="tflm"), tq.check(plain, target="tflm")
         assert Counter(one.id for one in found) == Counter(one.id for one in expected)
     # The compressor leaves out a tensor whose buffer it would have to keep for another one.
     assert seen <= {(graph, tensor) for graph, tensor, *_ in specs}
@@ -298,7 +298,7 @@ class TestMetadata:
             assert tensor.role == "weight"
             assert model["in"].compression is None
             assert model.summary().compressed == (("lookup table", 1, 320, 1024),)
-            assert not tq.check(model)
+            assert not tq.check(model, target="tflm")
 
     def test_litert_sees_the_bytes(self) -> None:
         """As it does not know the metadata, it refuses a constant of another size."""
@@ -673,7 +673,7 @@ class TestChecks:
         """The compressor leaves the scales of the weights where they were."""
         with tq.open(decode_form()) as model:
             assert model["weights"].is_quantized
-            assert not tq.check(model)
+            assert not tq.check(model, target="tflm")
 
     def test_weights_are_looked_at(self) -> None:
         """-128 is out of range for weights, and a channel of zeros is dead."""
@@ -681,7 +681,7 @@ class TestChecks:
         weights[3], weights[5, 5] = 0, -128
         plain = layer(weights, [0.01] * 16)
         for content in (plain, compress(plain, [(0, 1, 3, 0)])):
-            found = [(one.id, one.found) for one in tq.check(content)]
+            found = [(one.id, one.found) for one in tq.check(content, target="tflm")]
             assert [id for id, _ in found] == ["TQ209", "TQ501"]
 
     def test_two_decodes_are_two_constants(self) -> None:
@@ -697,5 +697,9 @@ class TestChecks:
             OperatorSpec(CODES.FULLY_CONNECTED, [7, 5, -1], [8], version=4),
         ]
         content = build.model(SubgraphSpec(tensors, [6], [8], [*graph.operators, *steps]))
-        found = [one.tensor.name for one in tq.check(content) if one.id == "TQ209" and one.tensor]
+        found = [
+            one.tensor.name
+            for one in tq.check(content, target="tflm")
+            if one.id == "TQ209" and one.tensor
+        ]
         assert found == ["w0", "w1"]

@@ -19,7 +19,7 @@ _TENSOR_FIELDS = {
     "constant": "bool", "variable": "bool", "sparse": "bool", "buffer": "int64",
     "scheme": "string", "scale": "double", "zero_point": "int64", "scales": "list<double>",
     "zero_points": "list<int64>", "axis": "int64", "low": "double", "high": "double",
-    "producer": "int64", "consumers": "list<int64>",
+    "producer": "int64", "consumers": "list<int64>", "compression": "string",
 }  # fmt: skip
 _OPERATOR_FIELDS = {
     "subgraph": "int64", "index": "int64", "name": "string", "code": "string", "version": "int64",
