@@ -256,8 +256,12 @@ def compare_values(
                 if original.is_quantized or original.type is tq.TensorType.FLOAT32:
                     assert np.array_equal(tensor.dequantize(), original.dequantize())
         assert model.summary().scheme == plain.summary().scheme
-        found, expected = tq.check(model, target="tflm"), tq.check(plain, target="tflm")
-        assert Counter(one.id for one in found) == Counter(one.id for one in expected)
+        # What a runtime has no kernel for, the compressed model may not have.
+        found, expected = (
+            Counter(one.id for one in tq.check(each) if one.id != "TQ211")
+            for each in (model, plain)
+        )
+        assert found == expected
     # The compressor leaves out a tensor whose buffer it would have to keep for another one.
     assert seen <= {(graph, tensor) for graph, tensor, *_ in specs}
     assert seen
