@@ -110,7 +110,8 @@ _KINDS = (
     Kind(
         "TQ201", "type", _ERROR,
         "A tensor's type is not the one in the specification.",
-        "A warning if a kernel takes this type, too, though the specification does not list it.",
+        "A note if a kernel takes this type, too, though the specification does not list it; a "
+        "warning if that kernel reads one scale of several.",
         "There may be no kernel for this type, or the kernel reads the bytes as another type.",
         "Convert the model with one of the converter's schemes "
         "(`target_spec.supported_ops`), not by hand.",

@@ -40,6 +40,8 @@ from .weights import Values, constant_of, weight_findings
 
 _NOTE, _WARNING, _ERROR = Severity.NOTE, Severity.WARNING, Severity.ERROR
 
+_ACCEPTED = "A kernel takes this type, though the converter does not write it."
+_READS_ONE = "A kernel takes this type, but reads one scale where the file has several."
 _IGNORED = "Kernels with the prescribed zero point built in ignore the one in the file."
 _HONOURED = "LiteRT and TensorFlow Lite Micro compute with this one; other runtimes may not."
 
@@ -224,10 +226,14 @@ def _wrong_type(case: _Case, use: _Use) -> Finding:
     key = (case.domain, use.field, use.position)
     required = REQUIREMENTS.get(case.operator.code.name)
     accepted = () if required is None else required.accepts.get(key, ())
-    severity = _WARNING if use.tensor.type in accepted else _ERROR
+    severity, effect = _ERROR, None
+    if use.tensor.type in accepted:
+        severity, effect = _NOTE, _ACCEPTED
+        if use.operand.granularity is Granularity.PER_TENSOR and use.parameters.scale_count > 1:
+            severity, effect = _WARNING, _READS_ONE
     id = "TQ208" if use.operand.role is Role.BIAS else "TQ201"
     where = f"{use.field} {use.position} of type {use.tensor.type.name}"
-    return case.find(id, severity, use, where, expected)
+    return case.find(id, severity, use, where, expected, effect)
 
 
 def _parameters(case: _Case, use: _Use) -> Iterator[Finding]:
