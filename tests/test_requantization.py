@@ -290,6 +290,12 @@ class TestWhatIsRefused:
         with pytest.raises(tq.UnsupportedError, match="RELU has no output"):
             requantization(build.model(SubgraphSpec([faults.X], [0], [], [step])), "tflm")
 
+    def test_outputs_that_are_no_integers(self) -> None:
+        y = TensorSpec("y", (1, 4), TYPES.FLOAT32)
+        content = faults.operator("L2_NORMALIZATION", [faults.X], [y], 2)
+        with pytest.raises(tq.UnsupportedError, match="L2_NORMALIZATION makes no FLOAT32"):
+            requantization(content, "tflm")
+
     def test_weights_along_another_axis(self) -> None:
         content = faults.FAULTS["TQ203"].bad
         with pytest.raises(

@@ -163,7 +163,10 @@ class Kernel:
     @property
     def whole_range(self) -> tuple[int, int]:
         """The lowest and the highest value of the output's type."""
-        return INTEGER_RANGES[self.output.type]
+        type = self.output.type
+        if type not in INTEGER_RANGES:
+            raise self.refused(f"makes no {type.name}")
+        return INTEGER_RANGES[type]
 
     def activation_range(self, activation: int | None = None) -> tuple[int, int]:
         """Return the output's range after the fused activation, or another one."""
