@@ -25,6 +25,8 @@ def model_with_notes() -> bytes:
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    # Or lines are folded.
+    monkeypatch.delenv("COLUMNS", raising=False)
     path = tmp_path / "m.tflite"
     path.write_bytes(model_with_notes())
     return path
