@@ -47,6 +47,8 @@ def test_a_file_that_fails_is_a_record(tmp_path: Path) -> None:
     assert "::error" not in record["error"]
     (record,) = tq.file_records(tmp_path / "none.tflite", "models")
     assert record["error"] == f"{tmp_path / 'none.tflite'}: No such file or directory"
+    with pytest.raises(TypeError, match="path is bytes, expected a str or a path"):
+        tq.file_records(FIXTURES[0].read_bytes())  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="'tensors', 'operators', 'models'"):
         tq.file_records(broken, "weights")
 

@@ -73,6 +73,8 @@ def file_records(path: str | os.PathLike[str], what: str = "tensors") -> list[di
     ------
     ValueError
         `what` is something else.
+    TypeError
+        `path` is no path.
 
     Examples
     --------
@@ -85,17 +87,21 @@ def file_records(path: str | os.PathLike[str], what: str = "tensors") -> list[di
     """
     if what not in FIELDS:
         raise ValueError(f"what is {what!r}, expected {', '.join(map(repr, FIELDS))}")
-    empty = dict.fromkeys(FIELDS[what]) | {"file": os.fspath(path)}
+    # Bytes would be taken for a model's content, which has no place in a table.
+    name = os.fspath(path)
+    if not isinstance(name, str):
+        raise TypeError(f"path is {type(name).__name__}, expected a str or a path")
+    empty = dict.fromkeys(FIELDS[what]) | {"file": name}
     try:
-        with open(path) as model:
+        with open(name) as model:
             return [empty | record for record in _records(model, what)]
     except OSError as error:
-        text = f"{os.fspath(path)}: {error.strerror}" if error.filename else str(error)
+        text = f"{name}: {error.strerror}" if error.filename else str(error)
     except TFLiteError as error:
         text = str(error)
     except Exception as error:
         # One model that nobody foresaw must not lose the records of the others.
-        text = f"{os.fspath(path)}: internal error, please report it: {error!r}"
+        text = f"{name}: internal error, please report it: {error!r}"
     return [empty | {"error": for_terminal(text)}]
 
 
