@@ -137,7 +137,7 @@ def activation_range(
     """
     if type not in KERNEL_TYPES:
         raise UnsupportedError(
-            f"the output is {getattr(type, 'name', type)}; only INT8, UINT8 and INT16 have a range"
+            f"the output is {getattr(type, 'name', repr(type))}; only INT8, UINT8 and INT16 have a range"
         )
     if activation not in _CLAMPS:
         raise UnsupportedError(f"fused activation {activation} is not computed in integers")
