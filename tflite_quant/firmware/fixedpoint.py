@@ -136,9 +136,8 @@ def activation_range(
     (-128, -8)
     """
     if type not in KERNEL_TYPES:
-        raise UnsupportedError(
-            f"the output is {getattr(type, 'name', repr(type))}; only INT8, UINT8 and INT16 have a range"
-        )
+        name = getattr(type, "name", repr(type))
+        raise UnsupportedError(f"the output is {name}; only INT8, UINT8 and INT16 have a range")
     if activation not in _CLAMPS:
         raise UnsupportedError(f"fused activation {activation} is not computed in integers")
     if not 0 < scale < math.inf:
