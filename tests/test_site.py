@@ -27,3 +27,13 @@ def test_contributors_find_every_test_and_room() -> None:
     assert tests == set(re.findall(r"`(test_\w+)`", text))
     rooms = {path.parent.name for path in ROOT.glob("tflite_quant/*/__init__.py")}
     assert rooms == set(re.findall(r"^\| `(\w+)/` \|", text, re.M))
+
+
+def test_one_version_is_told_everywhere() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    newest = re.search(r"^## (\S+) \((\S+)\)$", changelog, re.M)
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert newest
+    assert newest.group(1) == tq.__version__
+    assert f"\nversion: {tq.__version__}\n" in citation
+    assert f"\ndate-released: {newest.group(2)}\n" in citation

@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from .litert.interpreter import Interpreter
     from .summary.file_records import file_records
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Arithmetic",

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from ..escape import for_github, for_sarif
 from .findings import Finding, Report, Subject
 from .kinds import KINDS, Kind, Severity
+from .links import findings_page, section_of
 
 
 class Outcome(NamedTuple):
@@ -91,10 +92,11 @@ def sarif_data(outcomes: Sequence[Outcome], version: str) -> dict[str, Any]:
         for finding in outcome.report
     )
     unread = [outcome for outcome in outcomes if outcome.report is None]
+    page = findings_page()
     driver = {
         "name": "tflite-quant",
         "version": version,
-        "rules": [_rule(kind) for kind in KINDS.values()],
+        "rules": [_rule(kind, page) for kind in KINDS.values()],
     }
     invocation = {
         "executionSuccessful": not unread,
@@ -149,13 +151,15 @@ def _artifact(outcome: Outcome) -> dict[str, Any]:
     return artifact
 
 
-def _rule(kind: Kind) -> dict[str, Any]:
+def _rule(kind: Kind, page: str | None) -> dict[str, Any]:
+    help_uri = {} if page is None else {"helpUri": section_of(kind, page)}
     return {
         "id": kind.id,
         "name": kind.name.title().replace(" ", "").replace("'", ""),
         "shortDescription": {"text": kind.title},
         "fullDescription": {"text": f"{kind.title} {kind.about}".strip()},
         "help": {"text": f"{kind.effect} {kind.fix}"},
+        **help_uri,
         "defaultConfiguration": {"level": str(kind.severity)},
     }
 

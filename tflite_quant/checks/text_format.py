@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from ..escape import for_terminal
 from .findings import Finding, Report, counted
+from .links import findings_page, section_of
 from .report_formats import Outcome
 
 _LISTED = 8
@@ -25,11 +26,12 @@ def text_lines(outcomes: Sequence[Outcome], is_verbose: bool = False) -> Iterato
         Whether to write each finding, even if a model has many of one kind.
     """
     reports = [outcome.report for outcome in outcomes if outcome.report is not None]
+    page = findings_page()
     for report in reports:
         if len(outcomes) == 1 or report.findings:
             yield report.title
             for findings in _groups(report, is_verbose):
-                yield from _group_lines(findings)
+                yield from _group_lines(findings, page)
     if len(outcomes) > 1:
         yield _total(reports, len(outcomes) - len(reports))
         if reports:
@@ -47,7 +49,7 @@ def _groups(report: Report, is_verbose: bool) -> list[list[Finding]]:
     return list(groups.values())
 
 
-def _group_lines(findings: Sequence[Finding]) -> Iterator[str]:
+def _group_lines(findings: Sequence[Finding], page: str | None) -> Iterator[str]:
     first = findings[0]
     if len(findings) == 1:
         yield from str(first).splitlines()
@@ -57,6 +59,8 @@ def _group_lines(findings: Sequence[Finding]) -> Iterator[str]:
         yield f"  first: {first.place}"
         yield from str(first).splitlines()[1:]
     yield f"  fix: {first.kind.fix}"
+    if page is not None:
+        yield f"  more: {section_of(first.kind, page)}"
 
 
 def _places(findings: Sequence[Finding]) -> str:
