@@ -37,3 +37,24 @@ def test_one_version_is_told_everywhere() -> None:
     assert newest.group(1) == tq.__version__
     assert f"\nversion: {tq.__version__}\n" in citation
     assert f"\ndate-released: {newest.group(2)}\n" in citation
+
+
+def test_workflows_run_what_every_change_runs() -> None:
+    """Each command of a workflow is one of .ci/run, with other arguments at most."""
+    script = (ROOT / ".ci/run").read_text(encoding="utf-8")
+    # A container has to get Python and the checkout first.
+    elsewhere = {"apt-get update", "git clone", "git fetch", "python3 -m venv"}
+    for path in ROOT.glob(".github/workflows/*.yml"):
+        text = path.read_text(encoding="utf-8").replace("environment/bin/", "").replace("CI= ", "")
+        lines = re.findall(r"^ +- run: (?!\|)(.*)$", text, re.M)
+        lines += [
+            line
+            for block in re.findall(r"run: \|\n((?: {10}.*\n)+)", text)
+            for line in block.splitlines()
+        ]
+        assert lines, path.name
+        for line in map(str.strip, lines):
+            words = re.match(r"(?:python3? -m )?\S+(?: [a-z]+(?= |$))?", line)
+            assert words, line
+            known = words.group() in script or words.group() in elsewhere
+            assert known or line == "bash .ci/run", f"{path.name}: {line}"
