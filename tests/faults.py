@@ -105,6 +105,8 @@ CODES = np.random.default_rng(5).integers(-100, 101, (2, 200)).astype(np.int8)
 CODES[:, 0] = 127
 CROWDED = CODES.copy()
 CROWDED[1, :20] = -127
+LOWEST = CODES.copy()
+LOWEST[1, [3, 11]] = -128
 
 
 def island(names: Sequence[str]) -> bytes:
@@ -141,17 +143,21 @@ def _shared(scale: float) -> bytes:
     return build.model(SubgraphSpec([one, other, total], [], [2], [add]), buffers=[b"abcd"])
 
 
-def svdf(activation: int, time: int = 400, **changes: Any) -> bytes:
+def svdf(
+    activation: int, time: int = 400, feature: NDArray[np.int8] | None = None, **changes: Any
+) -> bytes:
     """Build an SVDF of two units, whose time weights have one value; changes are of its bias."""
     x = TensorSpec("x", (1, 4), scale=0.5, zero_point=3)
-    feature = constant(np.full((2, 4), 100, np.int8), 0.25, 0, name="feature")
+    values = np.full((2, 4), 100, np.int8) if feature is None else feature
+    weights_of_features = constant(values, 0.25, 0, name="feature")
     weights = constant(np.full((2, 3), time, np.int16), 0.125, 0, name="time")
     b = replace(constant(np.array([1, 2], np.int32), 0.125 * 0.5, 0, name="b"), **changes)
     state = TensorSpec("state", (1, 6), TYPES.INT16, scale=0.5, zero_point=0, is_variable=True)
     fields = options("SVDFOptions", rank=1, fused_activation_function=activation)
     indices = [0, 1, 2, 3, 4]
     one = OperatorSpec(OPERATORS.SVDF, indices, [5], version=3, fields=fields)
-    return build.model(SubgraphSpec([x, feature, weights, b, state, Y], [0], [5], [one], "main"))
+    tensors = [x, weights_of_features, weights, b, state, Y]
+    return build.model(SubgraphSpec(tensors, [0], [5], [one], "main"))
 
 
 def lstm(
@@ -265,10 +271,7 @@ FAULTS: Mapping[str, Fault] = {
         convolution(b=constant(np.array([1, 2], np.int64), SCALES / 2, [0, 0], name="b")),
         "error", 2, convolution(),
     ),
-    "TQ209": Fault(
-        dense(w=replace(W, data=np.array([[1, -128, -128, 4], [127, 6, 7, 8]], np.int8))),
-        "warning", 1, GOOD,
-    ),
+    "TQ209": Fault(wide(LOWEST), "warning", 1, wide(CODES)),
     "TQ210": Fault(
         operator("DIV", [X, _PART], [SAME], 2, **options("DivOptions")), "note", 0,
         operator("MUL", [X, _PART], [SAME], 2, **options("MulOptions")),

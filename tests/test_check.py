@@ -487,20 +487,49 @@ class TestValues:
             return faults.dense(w=replace(faults.W, data=data))
         return faults.dense(w=replace(faults.W1, data=data), b=faults.B1)
 
-    def test_weights_out_of_range(self) -> None:
-        model = self.weights([-128, -127, 3, 4], [127, -128, 7, 8])
+    @pytest.mark.parametrize(("distance", "severity"), [(7, "note"), (8, "warning"), (9, "note")])
+    def test_weights_out_of_range(self, distance: int, severity: str) -> None:
+        """Of 16 values taken at once, products of the first and the ninth are added in 16 bits."""
+        rows = np.ones((2, 24), np.int8)
+        rows[:, 0] = 127
+        rows[1, [2, 2 + distance]] = -128
+        (one,) = found(faults.wide(rows), "TQ209")
         text = "values from -128 to 127, 2 of them out of range"
-        (one,) = found(model, "TQ209")
-        assert (one.found, one.expected) == (text, "-127 to 127")
+        assert (one.found, one.expected, str(one.severity)) == (text, "-127 to 127", severity)
+
+    def test_weights_of_different_channels(self) -> None:
+        rows = np.ones((2, 24), np.int8)
+        rows[:, 0] = 127
+        rows[0, 20] = rows[1, 4] = -128
+        (one,) = found(faults.wide(rows), "TQ209")
         assert str(one.severity) == "note"
-        model = self.weights([-128, -128, 3, 4], [127, 127, 7, 8])
-        (one,) = found(model, "TQ209")
-        assert str(one.severity) == "warning"
+
+    @pytest.mark.parametrize(("count", "severity"), [(1, "note"), (2, "warning")])
+    def test_weights_of_a_depthwise_convolution(self, count: int, severity: str) -> None:
+        """Kernels add the products of two positions of the image."""
+        values = np.full((1, 3, 3, 2), 5, np.int8)
+        values[0, 0, :count, 1] = -128
+        w = build.constant(values, [0.25, 0.125], [0, 0], name="w", axis=3)
+        x, y = (TensorSpec(n, (1, 3, 3, 2), scale=0.5, zero_point=0) for n in "xy")
+        fields = faults.options("DepthwiseConv2DOptions", stride_w=1, stride_h=1)
+        (one,) = found(
+            faults.operator("DEPTHWISE_CONV_2D", [x, w, faults.B], [y], 3, **fields), "TQ209"
+        )
+        assert str(one.severity) == severity
+
+    def test_weights_of_an_svdf(self) -> None:
+        """It sums the products of int8 weights in 32 bits, and so those of its int16 weights."""
         assert self.texts(faults.svdf(1, time=512), "TQ209") == []
-        text = "values from 513 to 513, 6 of them out of range"
-        (one,) = found(faults.svdf(1, time=513), "TQ209")
-        assert (one.found, str(one.severity)) == (text, "warning")
-        assert "32 bits" in one.effect
+        # Three weights a unit, states down to -32768, and a bias of 2.
+        most = (2**31 - 1 - 2) // (3 * 32768)
+        for time, severity in ((most, "note"), (most + 1, "warning")):
+            (one,) = found(faults.svdf(1, time=time), "TQ209")
+            text = f"values from {time} to {time}, 6 of them out of range"
+            assert (one.found, str(one.severity)) == (text, severity)
+            assert "32 bits" in one.effect
+        lowest = np.full((2, 4), -128, np.int8)
+        (one,) = found(faults.svdf(1, 4, feature=lowest), "TQ209")
+        assert (one.tensor.name, str(one.severity)) == ("feature", "note")
 
     def test_weights_out_of_range_of_wide_activations(self) -> None:
         """Their products are never added in 16 bits."""

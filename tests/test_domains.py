@@ -119,7 +119,7 @@ def test_weights_that_need_not_be_symmetric() -> None:
     """Only int8 kernels add products of int8 weights in 16 bits; 4 bits have few values."""
     lowest = np.full((3, 4), -128, np.int8)
     assert severities(of(Domain.HYBRID, "FULLY_CONNECTED", 1, data=lowest)) == []
-    assert ("TQ209", "warning") in severities(of(Domain.INT8, "FULLY_CONNECTED", 1, data=lowest))
+    assert ("TQ209", "note") in severities(of(Domain.INT8, "FULLY_CONNECTED", 1, data=lowest))
     assert severities(of(Domain.INT8X4, "FULLY_CONNECTED", 1, data=b"\x88" * 6)) == []
     few = severities(of(Domain.INT8X4, "FULLY_CONNECTED", 1, data=b"\x11" * 6))
     assert few == [("TQ503", "note")]

@@ -186,9 +186,12 @@ _KINDS = (
         "TQ209", "weights out of range", _WARNING,
         "Weights have a value outside the specified range, such as -128 in int8.",
         "The range of symmetric int8 weights is [-127, 127]; that of an SVDF's int16 weights is "
-        "[-512, 512], since its kernel sums their products in 32 bits. A note if activations are "
-        "int16, or if no channel has two weights of -128.",
-        "Fast kernels add two products in 16 bits, which overflow if both are -128 times -128.",
+        "[-512, 512], since its kernel sums their products in 32 bits. A warning if a kernel can "
+        "be affected: if the sum of an SVDF can exceed 32 bits, or if a channel has two weights of "
+        "-128 whose products are added in 16 bits, which are those that are eight apart. A note "
+        "otherwise, and if activations are int16.",
+        "Kernels for Arm processors without a dot product add two products in 16 bits, which "
+        "overflow if both are -128 times -128.",
         "Clip weights to -127 when they are quantized (`narrow_range=True`).",
     ),
     Kind(

@@ -25,7 +25,19 @@ _DIFFERENT = 16
 """and the fewest different ones. Weights that are all alike, as of a mean, are all the largest."""
 
 _SUMS = "The sums of products of such weights can exceed 32 bits."
+_NO_SUM = "The sums of products of these weights cannot exceed 32 bits."
 _HARMLESS = "Kernels that add two products in 16 bits are not affected by these weights."
+
+_TOGETHER = 8
+"""How far apart in a channel two weights are whose products are added in 16 bits."""
+
+_IN_PAIRS = {
+    "CONV_2D", "FULLY_CONNECTED", "LSTM", "TRANSPOSE_CONV", "UNIDIRECTIONAL_SEQUENCE_LSTM",
+}  # fmt: skip
+"""Operators with kernels that do this."""
+
+_LARGEST_SUM = INTEGER_RANGES[TensorType.INT32][1]
+_LARGEST_STATE = -INTEGER_RANGES[TensorType.INT16][0]
 
 _DENSE_PER_BYTE = 64
 """Values that a sparse tensor may have for each of its stored bytes."""
@@ -96,7 +108,7 @@ def weight_findings(
         low, high = int(lowest.min()), int(highest.max())
         count = np.count_nonzero((data < bottom) | (data > top))
         found = f"values from {low} to {high}, {count} of them out of range"
-        severity, effect = _of_outside(operand, tensor, data, is_wide)
+        severity, effect = _of_outside(operator, tensor, data, is_wide, values)
         yield finding("TQ209", severity, tensor, found, f"{bottom} to {top}", effect, operator)
     if channels is None:
         return
@@ -118,20 +130,54 @@ def weight_findings(
 
 
 def _of_outside(
-    operand: Operand, tensor: Tensor, data: NDArray[Any], is_wide: bool
+    operator: Operator, tensor: Tensor, data: NDArray[Any], is_wide: bool, values: Values
 ) -> tuple[Severity | None, str | None]:
-    """Return what weights out of range do: the severity and the effect.
-
-    Fast kernels add two products of int8 values in an int16, which is too small for twice
-    -128 · -128 only (google-ai-edge/LiteRT,
-    tflite/kernels/internal/optimized/neon_tensor_utils.cc): a channel needs two such weights.
-    """
+    """Return what weights out of range do: the severity and the effect."""
     if tensor.type is not TensorType.INT8:
-        return None, _SUMS
-    channels = channels_of(data, operand.axis or 0)
-    if is_wide or (channels is not None and (channels == -128).sum(axis=1).max() < 2):
+        can_overflow = operator.code.name == "SVDF" and _can_exceed(operator, data, values)
+        return (None, _SUMS) if can_overflow else (Severity.NOTE, _NO_SUM)
+    if is_wide or not _can_meet(operator, data):
         return Severity.NOTE, _HARMLESS
     return None, None
+
+
+def _can_meet(operator: Operator, data: NDArray[Any]) -> bool:
+    """Tell whether a kernel adds the products of two weights of -128 in an int16.
+
+    It is too small for twice -128 · -128 only. Kernels for Arm processors without a dot product
+    take 16 values at once, and add the products of those that are eight apart (google-ai-edge/LiteRT,
+    tflite/kernels/internal/optimized/neon_tensor_utils.cc; google/ruy, ruy/kernel_arm64.cc;
+    google/XNNPACK, src/qs8-gemm). Of a DEPTHWISE_CONV_2D they add those of two positions, of which
+    XNNPACK's kernels choose the order (src/qs8-dwconv). An SVDF sums in 32 bits
+    (google-ai-edge/LiteRT, tflite/kernels/internal/reference/svdf.h).
+    """
+    if operator.code.name == "DEPTHWISE_CONV_2D":
+        channels = channels_of(data, data.ndim - 1)
+        return channels is None or bool((channels == -128).sum(axis=1).max() > 1)
+    if operator.code.name not in _IN_PAIRS:
+        return False
+    channels = channels_of(data, 0)
+    if channels is None:
+        return True
+    is_least = channels == -128
+    return bool((is_least[:, :-_TOGETHER] & is_least[:, _TOGETHER:]).any())
+
+
+def _can_exceed(operator: Operator, data: NDArray[Any], values: Values) -> bool:
+    """Tell whether an SVDF's sum of products, over time and rank, and its bias can exceed an int32.
+
+    Source: google-ai-edge/LiteRT, tflite/kernels/internal/reference/svdf.h, EvalIntegerSVDF.
+    """
+    rank, filters = operator.options.get("rank"), data.shape[0] if data.ndim else 1
+    if not isinstance(rank, int) or rank < 1 or filters % rank:
+        return True
+    units = data.reshape(filters // rank, -1)
+    positive, negative = (
+        part.sum(axis=1, dtype=np.int64) for part in (np.maximum(units, 0), np.minimum(units, 0))
+    )
+    bias = None if operator.bias is None else values.of(operator.bias)
+    largest = 0 if bias is None or not bias.size else int(np.abs(bias.astype(np.int64)).max())
+    return bool((positive - negative).max() * _LARGEST_STATE + largest > _LARGEST_SUM)
 
 
 def _crowded(channels: NDArray[Any], top: int) -> NDArray[np.bool_]:
