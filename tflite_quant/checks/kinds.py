@@ -188,7 +188,8 @@ _KINDS = (
         "The range of symmetric int8 weights is [-127, 127]; that of an SVDF's int16 weights is "
         "[-512, 512], since its kernel sums their products in 32 bits. A warning if a kernel can "
         "be affected: if the sum of an SVDF can exceed 32 bits, or if a channel has two weights of "
-        "-128 whose products are added in 16 bits, which are those that are eight apart. A note "
+        "-128 whose products are added in 16 bits: those in the same place of the halves of a "
+        "block of 16, in a DEPTHWISE_CONV_2D those at two neighbouring positions. A note "
         "otherwise, and if activations are int16.",
         "Kernels for Arm processors without a dot product add two products in 16 bits, which "
         "overflow if both are -128 times -128.",

@@ -28,8 +28,9 @@ _SUMS = "The sums of products of such weights can exceed 32 bits."
 _NO_SUM = "The sums of products of these weights cannot exceed 32 bits."
 _HARMLESS = "Kernels that add two products in 16 bits are not affected by these weights."
 
-_TOGETHER = 8
-"""How far apart in a channel two weights are whose products are added in 16 bits."""
+_BLOCK = 16
+"""How many weights of a channel are multiplied at once: in 16 bits are added the products of the
+first and the ninth, and so on."""
 
 _IN_PAIRS = {
     "CONV_2D", "FULLY_CONNECTED", "LSTM", "TRANSPOSE_CONV", "UNIDIRECTIONAL_SEQUENCE_LSTM",
@@ -144,23 +145,36 @@ def _of_outside(
 def _can_meet(operator: Operator, data: NDArray[Any]) -> bool:
     """Tell whether a kernel adds the products of two weights of -128 in an int16.
 
-    It is too small for twice -128 · -128 only. Kernels for Arm processors without a dot product
-    take 16 values at once, and add the products of those that are eight apart (google-ai-edge/LiteRT,
-    tflite/kernels/internal/optimized/neon_tensor_utils.cc; google/ruy, ruy/kernel_arm64.cc;
-    google/XNNPACK, src/qs8-gemm). Of a DEPTHWISE_CONV_2D they add those of two positions, of which
-    XNNPACK's kernels choose the order (src/qs8-dwconv). An SVDF sums in 32 bits
-    (google-ai-edge/LiteRT, tflite/kernels/internal/reference/svdf.h).
+    It is too small for twice -128 · -128 only. Kernels for Arm processors without a dot product do
+    it. Those of LiteRT count blocks through a whole channel, XNNPACK's begin anew at each position
+    of an image (google-ai-edge/LiteRT, tflite/kernels/internal/optimized/neon_tensor_utils.cc;
+    google/ruy, ruy/kernel_arm64.cc; google/XNNPACK, src/qs8-gemm and src/qs8-dwconv). An SVDF sums
+    in 32 bits (google-ai-edge/LiteRT, tflite/kernels/internal/reference/svdf.h).
     """
+    is_lowest = data == -128
     if operator.code.name == "DEPTHWISE_CONV_2D":
-        channels = channels_of(data, data.ndim - 1)
-        return channels is None or bool((channels == -128).sum(axis=1).max() > 1)
-    if operator.code.name not in _IN_PAIRS:
+        return data.ndim == 4 and _meet_by_columns(is_lowest[0])
+    if operator.code.name not in _IN_PAIRS or not data.ndim:
         return False
-    channels = channels_of(data, 0)
-    if channels is None:
-        return True
-    is_least = channels == -128
-    return bool((is_least[:, :-_TOGETHER] & is_least[:, _TOGETHER:]).any())
+    return _meet_in_blocks(is_lowest.reshape(data.shape[0], -1)) or _meet_in_blocks(is_lowest)
+
+
+def _meet_in_blocks(is_lowest: NDArray[np.bool_]) -> bool:
+    """Tell whether there are two in the same place of the halves of a block of the last axis."""
+    half = _BLOCK // 2
+    both = is_lowest[..., :-half] & is_lowest[..., half:]
+    return bool(both[..., np.arange(both.shape[-1]) % _BLOCK < half].any())
+
+
+def _meet_by_columns(is_lowest: NDArray[np.bool_]) -> bool:
+    """Tell whether there are two at positions whose products are added: 1 and 2, 3 and 4, 5 and 6.
+
+    XNNPACK takes positions column by column.
+    """
+    height, width, channels = is_lowest.shape
+    positions = is_lowest.transpose(1, 0, 2).reshape(height * width, channels)
+    pairs = positions[: len(positions) // 2 * 2].reshape(-1, 2, channels)
+    return bool(pairs.all(axis=1).any())
 
 
 def _can_exceed(operator: Operator, data: NDArray[Any], values: Values) -> bool:
