@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import tracemalloc
 import warnings
 from dataclasses import replace
@@ -11,15 +12,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import tflite_quant as tq
 from conftest import ROOT
 from docs.make import findings_page
 from tests import build, faults, refusal
+from tests import three_runtimes as runtimes
 from tests.build import TensorSpec
 from tests.faults import FAULTS
+from tests.one_operator import OneOperator, one_operator
 from tests.work import calls
 from tflite_quant.checks.kinds import KINDS, Severity
+from tflite_quant.checks.rule import Domain
+from tflite_quant.checks.rules import RULES
 from tflite_quant.format import values
 
 
@@ -143,8 +149,58 @@ class TestOtherSeverities:
         assert str(self.one(moved, "TQ206").severity) == "error"
         shifted = faults.unary("SQUEEZE", replace(faults.SAME, zero_point=4))
         assert str(self.one(shifted, "TQ206").severity) == "error"
-        unscaled = faults.unary("SQUEEZE", replace(faults.SAME, scale=None, zero_point=None))
-        assert "no scale" in self.one(unscaled, "TQ206").expected
+
+    @pytest.mark.parametrize(("factor", "severity"), [(1.003, "note"), (1.005, "error")])
+    def test_values_that_are_moved_between_scales_that_nearly_agree(
+        self, factor: float, severity: str
+    ) -> None:
+        """The integer -128 is 131 steps from 0: half a step is one of 262 of the scale."""
+        moved = faults.unary("SQUEEZE", replace(faults.SAME, scale=0.5 * factor))
+        assert str(self.one(moved, "TQ206").severity) == severity
+
+    def test_values_that_are_moved_without_a_scale(self) -> None:
+        """Every runtime moves the same integers, and so it is a note."""
+        moved = one_operator("STRIDED_SLICE", RULES[Domain.INT8]["STRIDED_SLICE"])
+        unscaled = moved.with_tensor(len(moved.inputs), scale=None, zero_point=None)
+        one = self.one(unscaled.model, "TQ206")
+        assert "no scale" in one.expected
+        assert str(one.severity) == "note"
+        for with_scale, without in self.answers(moved, unscaled):
+            assert np.array_equal(with_scale, without)
+
+    def test_sums_are_rescaled(self) -> None:
+        """Kernels rescale, whatever the specification says, and so it is a note.
+
+        LiteRT's reference kernel gives no sums at all of int16 values, whatever the scales.
+        """
+        plain = one_operator("SUM", RULES[Domain.INT16X8]["SUM"])
+        doubled = 2 * np.asarray(plain.outputs[0].scale)
+        halved = plain.with_tensor(len(plain.inputs), scale=doubled)
+        assert str(self.one(halved.model, "TQ206").severity) == "note"
+        for sums, halves in self.answers(plain, halved)[1:]:
+            assert np.abs(sums / 2 - halves).max() <= 1
+
+    def test_scales_that_do_not_matter(self) -> None:
+        """No runtime looks at the values, and so it is a note."""
+        plain = one_operator("SHAPE", RULES[Domain.INT8]["SHAPE"])
+        several = plain.with_tensor(0, scale=[0.5, 0.25, 1, 2], zero_point=[0] * 4, axis=1)
+        assert str(self.one(several.model, "TQ202").severity) == "note"
+        for one_scale, scales in self.answers(plain, several):
+            assert np.array_equal(one_scale, scales)
+
+    def answers(self, *models: OneOperator) -> list[list[NDArray[np.int64]]]:
+        """Return what each runtime gives for each model, of the same small integers."""
+        fed = [one for one in models[0].inputs if one is not None and one.data is None]
+        shapes = [tuple(one.shape or ()) for one in fed]
+        values = [np.arange(math.prod(shape)).reshape(shape) for shape in shapes]
+        kind = np.int16 if fed[0].type == faults.TYPES.INT16 else np.int8
+        inputs = [each.astype(kind) for each in values]
+        found = []
+        for runtime in runtimes.RUNTIMES:
+            outputs = runtimes.answers(runtime, [(model.model, inputs) for model in models])
+            found.append([each[0].astype(np.int64) for each in outputs if each is not None])
+            assert len(found[-1]) == len(models)
+        return found
 
     def test_padding_that_is_quantized_as_the_output(self) -> None:
         pads = build.constant(np.zeros((2, 2), np.int32), name="pads")

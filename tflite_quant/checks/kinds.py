@@ -120,8 +120,9 @@ _KINDS = (
         "TQ202", "granularity", _ERROR,
         "A tensor has several scales where one is specified, or one where several are.",
         "An error if the operator computes with the scale, because its kernel reads only one; a "
-        "warning if the operator only moves values. A note if weights have one scale, but could "
-        "have one for each channel: this is correct, but less precise.",
+        "warning if the operator only moves values. A note if the result is the same whatever the "
+        "scales, and if weights have one scale, but could have one for each channel: this is "
+        "correct, but less precise.",
         "The kernel uses one scale for all values.",
         "Weights per channel: leave `_experimental_disable_per_channel` off. Activations "
         "have one scale.",
@@ -158,7 +159,8 @@ _KINDS = (
         "An operator copies or compares integers, but its inputs and outputs are quantized "
         "differently.",
         "An error if the kernel checks it, or if an integer then means a value more than half a "
-        "step away; otherwise a warning.",
+        "step away. A note if it means one that is nearer, if the kernel rescales, or if there is "
+        "no scale.",
         "The kernel does not rescale, so the same integer means another real value in the output.",
         "Give inputs and outputs the same parameters, or put a QUANTIZE between them.",
     ),
@@ -178,7 +180,7 @@ _KINDS = (
         "TQ208", "bias type", _ERROR,
         "A bias is not of the type that the operator adds: int32, or with int16 activations int64.",
         "An error if the kernel checks the type or reads the bytes as another type, otherwise a "
-        "warning.",
+        "note.",
         "The kernel refuses the model, or reads the bias as another type.",
         "Store the bias as int32, or as int64 beside int16 activations.",
     ),

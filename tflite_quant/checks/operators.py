@@ -53,6 +53,15 @@ _COMPUTED = {TensorType.INT8, TensorType.INT16, TensorType.UINT8}
 _RESCALING = {"SUM"}
 """Operators whose inputs and outputs should agree, though the kernel rescales."""
 
+_WITHOUT_SCALES = {"SHAPE", "WHERE"}
+"""Operators whose result is the same whatever the scales are."""
+
+_RESCALED = "LiteRT and TensorFlow Lite Micro rescale; other runtimes may not."
+_UNSCALED = (
+    "The kernel moves integers, whatever the scales; other programs cannot compute the real values."
+)
+_SMALL = "The kernel does not rescale; real values are less than half a step off."
+_SAME_RESULT = "The result is the same whatever the scales are."
 
 _SHIFTED = "LiteRT refuses the model; TensorFlow Lite Micro computes with the zero point."
 _ONE_SCALE = "This is correct, but channels of small weights lose more precision than need be."
@@ -263,8 +272,12 @@ def _granularity(case: _Case, use: _Use) -> Iterator[Finding]:
     operand, axis, shape = use.operand, use.parameters.axis, use.tensor.shape
     count, granularity = use.parameters.scale_count, _granularity_of(case, use)
     if granularity is Granularity.PER_TENSOR and count > 1:
-        severity = _ERROR if case.rescales and operand.role is not Role.BIAS else _WARNING
-        yield case.find("TQ202", severity, use, f"{count} scales", "one scale")
+        severity, effect = _WARNING, None
+        if case.operator.code.name in _WITHOUT_SCALES:
+            severity, effect = _NOTE, _SAME_RESULT
+        elif case.rescales and operand.role is not Role.BIAS:
+            severity = _ERROR
+        yield case.find("TQ202", severity, use, f"{count} scales", "one scale", effect)
     if operand.role is not Role.WEIGHT or operand.axis is None:
         return
     channels = shape[operand.axis] if operand.axis < len(shape) else 0
@@ -499,28 +512,42 @@ def _agreement(case: _Case) -> Iterator[Finding]:
     if first is None:
         return
     is_checked = case.rule.same is Agreement.CHECKED
-    rescales = case.operator.code.name in _RESCALING
-    rescales = rescales and all(use.parameters.scale_count == 1 for use in moved)
     for use in moved:
         if use.field != field and use.differs(first, 0.0 if is_checked else 1e-6):
-            is_wrong = is_checked or (not rescales and _is_visible(use, first))
+            severity, effect = _of_disagreement(case, use, first)
             found = f"{use.field} {use.position} with {_both(use)}"
             expected = f"{_both(first)}, as {field} {first.position} has"
-            yield case.find("TQ206", _ERROR if is_wrong else _WARNING, use, found, expected)
+            yield case.find("TQ206", severity, use, found, expected, effect)
 
 
-def _is_visible(use: _Use, other: _Use) -> bool:
+def _of_disagreement(case: _Case, use: _Use, first: _Use) -> tuple[Severity, str | None]:
+    """Return severity and effect of parameters that should be the same."""
+    if case.rule.same is Agreement.CHECKED:
+        return _ERROR, None
+    counts = use.parameters.scale_count, first.parameters.scale_count
+    if case.operator.code.name in _RESCALING and counts == (1, 1):
+        return _NOTE, _RESCALED
+    if 0 in counts:
+        return _NOTE, _UNSCALED
+    is_visible = _is_visible(use, first)
+    if is_visible is None:
+        return _WARNING, None
+    return (_ERROR, None) if is_visible else (_NOTE, _SMALL)
+
+
+def _is_visible(use: _Use, other: _Use) -> bool | None:
     """Tell whether an integer means values half a step apart, as one tensor has it and another.
 
-    The difference is linear in the integer, and so largest at an end of its range.
+    The difference is linear in the integer, and so largest at an end of its range. None if it is
+    not known which zero point belongs to which scale, or what the integers are.
     """
     one, another = use.parameters.scheme, other.parameters.scheme
     if use.tensor.type not in INTEGER_RANGES:
-        return False
+        return None
     if any(
         not s.scales.size or s.zero_points.size not in (1, s.scales.size) for s in (one, another)
     ):
-        return False
+        return None
     if 1 not in (one.scales.size, another.scales.size) and one.scales.size != another.scales.size:
         return True
     ends = np.array(INTEGER_RANGES[use.tensor.type], np.float64)[:, None]
