@@ -144,15 +144,19 @@ def _shared(scale: float) -> bytes:
 
 
 def svdf(
-    activation: int, time: int = 400, feature: NDArray[np.int8] | None = None, **changes: Any
+    activation: int,
+    time: int = 400,
+    feature: NDArray[np.int8] | None = None,
+    memory: int = 3,
+    **changes: Any,
 ) -> bytes:
     """Build an SVDF of two units, whose time weights have one value; changes are of its bias."""
     x = TensorSpec("x", (1, 4), scale=0.5, zero_point=3)
     values = np.full((2, 4), 100, np.int8) if feature is None else feature
     weights_of_features = constant(values, 0.25, 0, name="feature")
-    weights = constant(np.full((2, 3), time, np.int16), 0.125, 0, name="time")
+    weights = constant(np.full((2, memory), time, np.int16), 0.125, 0, name="time")
     b = replace(constant(np.array([1, 2], np.int32), 0.125 * 0.5, 0, name="b"), **changes)
-    state = TensorSpec("state", (1, 6), TYPES.INT16, scale=0.5, zero_point=0, is_variable=True)
+    state = TensorSpec("state", (1, 2 * memory), TYPES.INT16, None, 0.5, 0, is_variable=True)
     fields = options("SVDFOptions", rank=1, fused_activation_function=activation)
     indices = [0, 1, 2, 3, 4]
     one = OperatorSpec(OPERATORS.SVDF, indices, [5], version=3, fields=fields)

@@ -21,6 +21,9 @@ from numpy.typing import NDArray
 import tflite_quant as tq
 from tests import build, faults, oracle, refusal, tflm
 from tests.build import TensorSpec, constant
+from tests.one_operator import one_operator
+from tflite_quant.checks.rule import Domain
+from tflite_quant.checks.rules import RULES
 
 TYPES = tflite.TensorType
 RANDOM = np.random.default_rng(207)
@@ -182,6 +185,37 @@ def test_the_effect_of_a_scale(name: str, type: int, is_per_axis: bool) -> None:
             assert abs(np.median(difference[:, channel]) - steps) <= 1 + steps / 100
             assert difference[:, channel].any()
     assert 1 < warned < 8
+
+
+@pytest.mark.parametrize("is_reference", [False, True])
+@pytest.mark.parametrize(
+    "name", ["CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"]
+)
+def test_scales_that_kernels_of_uint8_compare(name: str, is_reference: bool) -> None:
+    """They refuse what is said to be an error: from a fiftieth of a step on, no scale being 0.
+
+    LiteRT's default delegate does not compare those that there are.
+    """
+    one = one_operator(name, RULES[Domain.UINT8][name])
+    position = len(one.inputs) - 1
+    bias, step = one.inputs[position], float(np.asarray(one.outputs[0].scale))
+    assert bias is not None
+    product = float(np.asarray(bias.scale).reshape(-1)[0])
+    models = [
+        one.with_tensor(position, scale=product + gap * step, data=np.asarray(bias.data) * 0)
+        for gap in (-0.019, 0.019, 0.021, 1)
+        if product + gap * step > 0
+    ]
+    larger = one.with_tensor(len(one.inputs), scale=product / 0.019)
+    smaller = one.with_tensor(len(one.inputs), scale=product / 0.021)
+    models += [
+        each.with_tensor(position, scale=None, zero_point=None) for each in (larger, smaller)
+    ]
+    contents = [model.model for model in models]
+    runs = [not reason for reason in refusal.reasons(contents, reference=is_reference)]
+    said = [bool(tq.check(each).at_least(tq.Severity.ERROR)) for each in contents]
+    assert said == [not each for each in runs]
+    assert {True, False} == set(runs)
 
 
 def test_biases_of_zeros() -> None:

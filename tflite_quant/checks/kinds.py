@@ -95,8 +95,9 @@ _KINDS = (
         "TQ105", "zero point out of range", _WARNING,
         "A zero point is outside the range of the tensor's type.",
         "No integer of the type then represents the real value 0.",
-        "Zero, and so padding, cannot be represented; kernels that store zero points in the "
-        "tensor's own type compute with a different one.",
+        "Zero, and so padding, cannot be represented; LiteRT's default delegate refuses many such "
+        "models, and kernels that store zero points in the tensor's own type compute with a "
+        "different one.",
         "Choose a real range that contains 0 when the parameters are computed.",
     ),
     Kind(
