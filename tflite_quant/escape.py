@@ -14,6 +14,8 @@ from urllib.parse import quote
 _COMMAND = re.compile(r"::(?=[A-Za-z-]+[^\n]*::)|##(?=\[)")
 _SPECIAL_TO_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()|~!])")
 _SPECIAL_TO_MAKE = re.compile(r"(\\*)([ \t#:%]|$)")
+_ROOM_FOR_A_HEAD = 20
+"""Characters of a name from which on its beginning is shown, too."""
 
 
 def for_terminal(text: str) -> str:
@@ -25,12 +27,35 @@ def for_terminal(text: str) -> str:
     a\n:\x3aerror::b \x1b[31m
     """
     if not text.isprintable():
-        text = "".join(c if c.isprintable() else _escaped(c) for c in text)
+        text = "".join(c if c.isprintable() else escaped(c) for c in text)
     return without_commands(text)
 
 
-def _escaped(character: str) -> str:
+def escaped(character: str) -> str:
+    r"""Return an escape of Python in a character's place.
+
+    Examples
+    --------
+    >>> print(escaped("\x1b"), escaped("\u2028"))
+    \x1b \u2028
+    """
     return character.encode("unicode_escape", "surrogatepass").decode()
+
+
+def shortened(text: str, room: int) -> str:
+    """Return a text without its middle, where names differ least.
+
+    Examples
+    --------
+    >>> shortened("model/block_1/conv2d/BiasAdd", 22), shortened("model/conv2d/BiasAdd", 13)
+    ('model/...nv2d/BiasAdd', '...2d/BiasAdd')
+    """
+    if len(text) <= room:
+        return text
+    kept = max(room - 3, 2)
+    # Names differ at their ends more than where they begin.
+    head = kept // 3 if room >= _ROOM_FOR_A_HEAD else 0
+    return f"{text[:head]}...{text[len(text) - (kept - head) :]}"
 
 
 def without_commands(text: str) -> str:
@@ -123,7 +148,7 @@ def for_github(text: str, is_property: bool = False) -> str:
     >>> print(for_github("a\n100 %"), for_github("a,b:c", is_property=True))
     a\n100 %25 a%2Cb%3Ac
     """
-    line = "".join(c if c.isprintable() else _escaped(c) for c in text).replace("%", "%25")
+    line = "".join(c if c.isprintable() else escaped(c) for c in text).replace("%", "%25")
     line = line.replace("##[", "#\\x23[")
     return line.replace(":", "%3A").replace(",", "%2C") if is_property else line
 

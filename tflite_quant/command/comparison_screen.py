@@ -10,8 +10,8 @@ import numpy as np
 from ..comparison.measures import Measures
 from ..comparison.results import NO_QUANTIZED, NO_REFERENCE, Comparison, TensorComparison
 from ..errors import brief, plural
-from ..escape import for_terminal
-from .layout import Column, shortened, text_table
+from ..escape import for_terminal, shortened
+from .layout import Column, text_table
 from .terminal import can_print, painted
 
 _BAR, _DECIBELS = 12, 6.0

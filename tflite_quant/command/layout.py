@@ -9,14 +9,12 @@ import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from ..escape import for_csv, for_markdown
+from ..escape import for_csv, for_markdown, shortened
 
 _NARROWEST, _NARROWEST_FOLDED = 20, 32
 """Characters that the last column has, however narrow the terminal."""
 _LONGEST_CELL = 200
 """Characters to which a cell is padded at most; the last column is never padded."""
-_ROOM_FOR_A_HEAD = 20
-"""Characters of a name from which on its beginning is shown, too."""
 
 
 class Column(NamedTuple):
@@ -143,22 +141,6 @@ def _fits(
 def _width(title: str, cells: Sequence[str]) -> int:
     # Not all rows are padded to a cell that is longer than any should be.
     return min(max(map(len, (title, *cells))), _LONGEST_CELL)
-
-
-def shortened(text: str, room: int) -> str:
-    """Return a text without its middle, where names differ least.
-
-    Examples
-    --------
-    >>> shortened("model/block_1/conv2d/BiasAdd", 22), shortened("model/conv2d/BiasAdd", 13)
-    ('model/...nv2d/BiasAdd', '...2d/BiasAdd')
-    """
-    if len(text) <= room:
-        return text
-    kept = max(room - 3, 2)
-    # Names differ at their ends more than where they begin.
-    head = kept // 3 if room >= _ROOM_FOR_A_HEAD else 0
-    return f"{text[:head]}...{text[len(text) - (kept - head) :]}"
 
 
 def csv_lines(titles: Sequence[str], rows: Iterator[Sequence[object]]) -> Iterator[str]:

@@ -8,12 +8,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from ..errors import TFLiteError, plural
-from ..escape import for_terminal
+from ..escape import for_terminal, shortened
 from ..firmware.cost import model_cost
 from ..firmware.memory_plan import MemoryPlan, memory_plan
 from ..model.model import Model
 from ..model.operator import Operator
-from .layout import shortened
 
 _NARROWEST = 20
 """Characters of a line, however narrow the terminal."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CorruptModelError, TFLiteError, brief, plural
-from ..escape import for_terminal
+from ..escape import for_terminal, shortened
 from ..firmware.cost import operator_cost
 from ..format.budget import CHARACTER_COST, Budget
 from ..model import quantization as schemes
@@ -22,7 +22,7 @@ from ..model.tensor import Tensor
 from ..summary.options import options_text
 from ..summary.records import indices, real_range
 from ..summary.summary import MIXED, Summary, compressed_text
-from .layout import Column, shortened, text_table
+from .layout import Column, text_table
 from .memory_screen import memory_lines
 from .terminal import painted
 

@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from ..errors import TFLiteError, brief, plural
 from ..escape import for_terminal
-from ..format.schema import INTEGER_RANGES
 from ..model import quantization as schemes
 from ..model.block_quantization import Blockwise, MultiAxis
 from ..model.operator import Operator
 from ..model.tensor import Tensor
 from ..summary.records import real_range
-from ..summary.statistics import Statistics, histogram, share_at, statistics
+from ..summary.statistics import Statistics, histogram, integer_range, share_at, statistics
 from .layout import Column, text_table
 from .model_screen import number, parameters, type_text
 
@@ -178,13 +177,10 @@ def _use_of_the_range(
     tensor: Tensor, stored: NDArray[Any], seen: Statistics
 ) -> Iterator[tuple[str, ...]]:
     """Yield which share of the values is at the ends of the range, and how much of it is used."""
-    ends = INTEGER_RANGES.get(tensor.type)
-    if ends is None or not tensor.is_quantized or not stored.size:
+    ends = integer_range(tensor)
+    if ends is None or not stored.size:
         return
     low, high = ends
-    if tensor.role == "weight" and low < 0:
-        # Weights are symmetric: the lowest integer is not used.
-        low = -high
     yield f"at the ends ({low}, {high})", f"{100 * share_at(stored, low, high):.1f} %"
     yield "range used", f"{100 * (seen.high - seen.low) / (high - low):.1f} %"
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import plural
 from ..model.names import nearest
 from .measures import Channels, Measures
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 NO_REFERENCE = "nothing in the reference belongs to it"
 NO_QUANTIZED = "nothing in the quantized model belongs to it"
@@ -193,6 +196,39 @@ class Comparison:
         from .reports import record  # noqa: PLC0415  # it imports this module
 
         return [record(each) for each in (*self.tensors, *self.activations)]
+
+    def plot(
+        self,
+        kind: Literal["sqnr", "activations"] = "sqnr",
+        *,
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Draw the comparison with matplotlib, which the extra `plot` installs.
+
+        Parameters
+        ----------
+        kind : "sqnr" or "activations"
+            A bar for each constant, or for each recorded tensor, in the order of `tensors` and
+            `activations`, which is that of the graph: as long as its SQNR.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default in a new figure, as high as the names need.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        UnsupportedError
+            Nothing was compared.
+        ImportError
+            matplotlib is not installed.
+        ValueError
+            An argument is none of those above.
+        """
+        from ..pictures.comparisons import plot_comparison  # noqa: PLC0415  # it imports this module
+
+        return plot_comparison(self, kind, ax)
 
     def __repr__(self) -> str:
         weights = "" if self.weights is None else f", weights {self.weights.sqnr:.1f} dB"

@@ -7,7 +7,7 @@ decoded, and dense even if they are stored sparse; and *dequantized*, as real va
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -43,6 +43,8 @@ from .quantization import (
 )
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from .connections import Home
     from .operator import Operator
     from .subgraph import Subgraph
@@ -619,6 +621,52 @@ class Tensor:
             raise UnsupportedError(f"{self.type.name} is not an integer type of at most 32 bits")
         quantized = quantize(real, scheme.scales, scheme.zero_points, scheme.axis, self.dtype)
         return np.clip(quantized, *ends) if values.is_packed(self.type) else quantized
+
+    def plot(
+        self,
+        kind: Literal["real", "stored", "scales"] = "real",
+        *,
+        ax: Axes | None = None,
+        bins: int = 64,
+    ) -> Axes:
+        """Draw the tensor with matplotlib, which the extra `plot` installs.
+
+        Parameters
+        ----------
+        kind : "real", "stored" or "scales"
+            A histogram of the real values, or of the stored ones (`data`), with the ends of the
+            range that the integers can represent; or the scale of each channel, with a logarithmic
+            axis. Per-tensor, the picture of real values has an axis of stored ones along the top.
+            If there are several scales, short lines at the top mark the ends with each.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default in a new figure.
+        bins : int
+            How many bars a histogram has at most. The bars of integers, and of real values that
+            have one scale, are whole steps wide.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        QuantizationError, UnsupportedError, CorruptModelError, ExternalFileError
+            As `dequantize` for real values and `data` for stored ones; the values are not numbers;
+            the tensor has no scales.
+        ImportError
+            matplotlib is not installed.
+        ValueError
+            The model is closed, or an argument is none of those above.
+
+        Notes
+        -----
+        Values have the first colour of the style, the range the second, the zero point the third.
+        Values that are not finite are left out, and counted in the legend; so are scales that are
+        not positive. More than 4096 scales are drawn as a band from the least to the greatest.
+        """
+        from ..pictures.tensors import plot_tensor  # noqa: PLC0415  # it imports this module
+
+        return plot_tensor(self, kind, ax, bins)
 
     def _check_parameters(self) -> None:
         """Check that scales and zero points can be read if they are other tensors."""

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..format.schema import INTEGER_RANGES
+
+if TYPE_CHECKING:
+    from ..model.tensor import Tensor
 
 BINS = 12
 """Bars of a histogram."""
@@ -72,6 +77,18 @@ def finite_values(values: NDArray[Any]) -> NDArray[Any]:
         return flat
     is_finite = np.isfinite(flat)
     return flat if is_finite.all() else flat[is_finite]
+
+
+def integer_range(tensor: Tensor) -> tuple[int, int] | None:
+    """Return the ends of the range that a quantized tensor's integers may use; None for others.
+
+    That of signed weights is symmetric: the lowest integer of the type is not used.
+    """
+    ends = INTEGER_RANGES.get(tensor.type)
+    if ends is None or not tensor.is_quantized:
+        return None
+    low, high = ends
+    return (-high if tensor.role == "weight" and low < 0 else low), high
 
 
 def share_at(values: NDArray[Any], low: int, high: int) -> float:
