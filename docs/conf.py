@@ -23,6 +23,8 @@ extensions = [
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_build"]
+html_static_path = ["_static"]
+html_css_files = ["notebook.css"]
 html_theme = "furo"
 html_title = f"tflite-quant {version}"
 html_theme_options = {"navigation_with_keys": True}

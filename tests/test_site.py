@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import subprocess
+import sys
 
 import tflite_quant as tq
 from conftest import ROOT
+from tests import oracle
 
 
 def test_every_public_name_has_a_page() -> None:
@@ -17,7 +22,8 @@ def test_every_public_name_has_a_page() -> None:
 
 def test_every_page_is_in_the_site() -> None:
     index = (ROOT / "docs/index.md").read_text(encoding="utf-8")
-    pages = {path.stem for path in ROOT.glob("docs/*.md")} - {"index"}
+    pages = {path.stem for kind in ("md", "ipynb") for path in ROOT.glob(f"docs/*.{kind}")}
+    pages -= {"index"}
     assert pages == set(re.findall(r"^([a-z]+)$", index, re.M))
 
 
@@ -58,3 +64,18 @@ def test_workflows_run_what_every_change_runs() -> None:
             assert words, line
             known = words.group() in script or words.group() in elsewhere
             assert known or line == "bash .ci/run", f"{path.name}: {line}"
+
+
+def test_the_notebook_runs_and_is_kept_without_outputs() -> None:
+    """The site is built by running it, too; this needs no Jupyter."""
+    for name in ("matplotlib", "pandas"):
+        oracle.package(name)
+    notebook = json.loads((ROOT / "docs/tour.ipynb").read_text(encoding="utf-8"))
+    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert all(not cell["outputs"] and cell["execution_count"] is None for cell in cells)
+    code = "\n".join("".join(cell["source"]) for cell in cells)
+    environment = os.environ | {"MPLBACKEND": "Agg", "PYTHONPATH": str(ROOT)}
+    subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        check=True, cwd=ROOT / "docs", env=environment, capture_output=True, text=True,
+    )  # fmt: skip

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from os import PathLike
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -58,6 +58,61 @@ def compare_activations(
     """
     if recorded is None:
         return [], []
+    pairs, unmatched = pairs_of_recorded(reference, quantized, recorded, stack)
+    compared: list[TensorComparison] = []
+    for pair in pairs:
+        result = _compared(pair)
+        if isinstance(result, str):
+            unmatched.append(_unmatched(pair.tensor, result))
+        else:
+            compared.append(result)
+    return compared, unmatched
+
+
+class RecordedPair(NamedTuple):
+    """What was recorded of a tensor, and of the one of the reference that belongs to it.
+
+    Attributes
+    ----------
+    tensor : Tensor
+    array : ndarray
+    other : Tensor or str
+        The tensor of the reference; its name, if the reference is no model.
+    reference : ndarray
+    """
+
+    tensor: Tensor
+    array: NDArray[Any]
+    other: Tensor | str
+    reference: NDArray[Any]
+
+    def read(self) -> tuple[Values, NDArray[Any]]:
+        """Return the values of the tensor, and the real values that they are compared with.
+
+        Raises
+        ------
+        TFLiteError
+            The values of one of them are not real numbers, or the shapes differ.
+        """
+        array, reference, other = self.array, self.reference, self.other
+        if array.shape != reference.shape:
+            raise QuantizationError(
+                f"shape {brief(array.shape)}, but {brief(reference.shape)} in the reference"
+            )
+        if reference.dtype.kind not in "fiu":
+            raise QuantizationError(f"{reference.dtype.name} values are not real numbers")
+        if isinstance(other, Tensor) and other.is_quantized and reference.dtype.kind in "iu":
+            reference = other.dequantize(reference)
+        return _values(self.tensor, array), reference
+
+
+def pairs_of_recorded(
+    reference: Model | None,
+    quantized: Model,
+    recorded: tuple[Recorded, Recorded],
+    stack: ExitStack,
+) -> tuple[list[RecordedPair], list[Unmatched]]:
+    """Pair what was recorded, in the order in which operators write it; see above."""
     originals, arrays = (_arrays(each, stack) for each in recorded)
     unmatched: list[Unmatched] = []
     of_quantized = _by_tensor(quantized, arrays, "quantized", unmatched)
@@ -67,7 +122,7 @@ def compare_activations(
     else:
         counterparts = dict(_counterparts(reference, quantized))
         of_reference = dict(_by_tensor(reference, originals, "reference", unmatched))
-    compared: list[TensorComparison] = []
+    pairs: list[RecordedPair] = []
     used = set()
     for tensor in sorted(of_quantized, key=_time):
         other = counterparts.get(tensor)
@@ -76,17 +131,13 @@ def compare_activations(
             unmatched.append(_unmatched(tensor, why))
             continue
         used.add(other)
-        result = _compared(tensor, of_quantized[tensor], other, of_reference[other])
-        if isinstance(result, str):
-            unmatched.append(_unmatched(tensor, result))
-        else:
-            compared.append(result)
+        pairs.append(RecordedPair(tensor, of_quantized[tensor], other, of_reference[other]))
     for other, array in of_reference.items():
         if other not in used:
             why = "nothing that belongs to it was recorded of the quantized model"
             name = other.name if isinstance(other, Tensor) else str(other)
             unmatched.append(Unmatched("reference", name, array.shape, array.dtype.name, why))
-    return compared, unmatched
+    return pairs, unmatched
 
 
 def _unmatched(tensor: Tensor, why: str) -> Unmatched:
@@ -174,19 +225,12 @@ def _unique(model: Model) -> Iterator[str]:
     return (name for name, count in seen.items() if count == 1 and name)
 
 
-def _compared(
-    tensor: Tensor, array: NDArray[Any], other: Tensor | str, reference: NDArray[Any]
-) -> TensorComparison | str:
+def _compared(pair: RecordedPair) -> TensorComparison | str:
     """Return the error of a recorded tensor, or why there is none."""
-    name, kind = other.name if isinstance(other, Tensor) else other, reference.dtype.name
-    if array.shape != reference.shape:
-        return f"shape {brief(array.shape)}, but {brief(reference.shape)} in the reference"
-    if reference.dtype.kind not in "fiu":
-        return f"{reference.dtype.name} values are not real numbers"
+    tensor, array, other = pair.tensor, pair.array, pair.other
+    name = other.name if isinstance(other, Tensor) else other
     try:
-        if isinstance(other, Tensor) and other.is_quantized and reference.dtype.kind in "iu":
-            reference = other.dequantize(reference)
-        values = _values(tensor, array)
+        values, reference = pair.read()
         axis = values.scheme.axis if isinstance(values.scheme, PerAxis) else None
         result = measure(values, reference, axis, is_weight=False)
     except TFLiteError as error:
@@ -203,7 +247,7 @@ def _compared(
         scheme=tensor.quantization.scheme,
         shape=array.shape,
         reference_name=name,
-        reference_type=kind,
+        reference_type=pair.reference.dtype.name,
         matched_by="name" if name == tensor.name else "graph",
         layout="",
         measures=result.measures,

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from os import PathLike, fspath
 from typing import Any
 
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ..errors import CorruptModelError, TFLiteError, UnsupportedError, brief
 from ..format.budget import CHARACTER_COST, Budget
 from ..format.source import Source
 from ..model.model import Model, open
 from ..model.tensor import Tensor
-from .activations import Recorded, compare_activations
+from .activations import Recorded, compare_activations, pairs_of_recorded
 from .constants import Constant, constants_of, values_of
 from .matching import Matches, Pair, match
 from .references import Original, is_npz, of_a_constant, of_arrays, open_npz
-from .results import NO_QUANTIZED, NO_REFERENCE, Comparison, TensorComparison, Unmatched
+from .results import NO_QUANTIZED, NO_REFERENCE, Arrays, Comparison, TensorComparison, Unmatched
 from .summing import Measured, measure, pooled
 
 _PER_BYTE = 64
@@ -81,7 +82,7 @@ def compare(
     ('CONV_2D', 42.8, 17)
     """
     with ExitStack() as stack:
-        model = quantized if isinstance(quantized, Model) else stack.enter_context(open(quantized))
+        model = _opened(quantized, stack)
         original, originals, refused = _originals(reference, stack)
         found = constants_of(model)
         matches = match(found.real, originals)
@@ -106,7 +107,70 @@ def compare(
             unmatched,
             found.others,
             pooled([result for pair, result in done if pair.constant.role == "weight"]),
+            None
+            if _is_stream(reference) or _is_stream(quantized)
+            else _Reader(reference, quantized, activations),
         )
+
+
+def _is_stream(source: object) -> bool:
+    return hasattr(source, "read")
+
+
+@dataclass(frozen=True, eq=False)
+class _Reader:
+    """Reads the values of one tensor again, from what was given to `compare`."""
+
+    reference: Reference
+    quantized: Model | Source
+    activations: tuple[Recorded, Recorded] | None
+
+    def __call__(self, tensor: TensorComparison, is_recorded: bool) -> Arrays:
+        """Return the original values of a tensor, and its real values.
+
+        Raises
+        ------
+        ValueError
+            The tensor is not there, or a model is closed.
+        TFLiteError, OSError
+            As `compare`.
+        """
+        with ExitStack() as stack:
+            model = _opened(self.quantized, stack)
+            original, originals, _ = _originals(self.reference, stack)
+            if is_recorded:
+                assert self.activations is not None
+                recorded, _ = pairs_of_recorded(original, model, self.activations, stack)
+                for each in recorded:
+                    if _is_of(tensor, each.tensor):
+                        values, array = each.read()
+                        assert values.real is not None
+                        return array, values.real
+            for pair in match(constants_of(model).real, originals).pairs:
+                if not is_recorded and _is_of(tensor, pair.constant.tensor):
+                    _Purse(model).cost(pair.constant)
+                    return _arrays(pair, tensor.layout)
+        raise ValueError(f"tensor {tensor.name!r} is not in the model: it is not the one compared")
+
+
+def _is_of(result: TensorComparison, tensor: Tensor) -> bool:
+    return (result.subgraph_index, result.index) == (tensor.subgraph_index, tensor.index)
+
+
+def _arrays(pair: Pair, layout: str) -> Arrays:
+    """Return the original values of a constant, in the layout that was taken, and the real ones."""
+    values = values_of(pair.constant)
+    real = pair.constant.tensor.dequantize() if values.real is None else values.real
+    for each in pair.layouts:
+        if each.text == layout:
+            return each.apply(_original(pair.original)), real
+    raise ValueError(
+        f"{pair.original.name!r} is not the array that was compared: its shape differs"
+    )
+
+
+def _opened(model: Model | Source, stack: ExitStack) -> Model:
+    return model if isinstance(model, Model) else stack.enter_context(open(model))
 
 
 def _name(reference: Reference) -> str | None:
@@ -122,8 +186,7 @@ def _originals(
     if is_npz(reference):
         assert isinstance(reference, str | PathLike)
         return None, *of_arrays(open_npz(reference, stack))
-    if not isinstance(reference, Model):
-        reference = stack.enter_context(open(reference))
+    reference = _opened(reference, stack)
     return reference, [of_a_constant(each) for each in constants_of(reference).real], []
 
 
@@ -196,17 +259,23 @@ def _compared(pair: Pair, purse: _Purse, of_original: _Purse | None) -> Measured
 
 def _measured(pair: Pair) -> Measured:
     """Return the error of a pair; of several layouts that fit, that with the smallest."""
-    constant, original = pair.constant, pair.original
-    values, array = values_of(constant), original.read()
-    if array.shape != original.shape:
-        shapes = f"{brief(array.shape)}, expected {brief(original.shape)}"
-        raise CorruptModelError(f"the reference {original.name!r} has values of shape {shapes}")
+    constant = pair.constant
+    values, array = values_of(constant), _original(pair.original)
     tried = [
         measure(values, layout.apply(array), constant.channel_axis, constant.role == "weight")
         for layout in pair.layouts
     ]
     best = max(range(len(tried)), key=lambda index: tried[index].measures.sqnr)
     return tried[best]._replace(layout=pair.layouts[best].text)
+
+
+def _original(original: Original) -> NDArray[Any]:
+    """Read an array that is compared with."""
+    array = original.read()
+    if array.shape != original.shape:
+        shapes = f"{brief(array.shape)}, expected {brief(original.shape)}"
+        raise CorruptModelError(f"the reference {original.name!r} has values of shape {shapes}")
+    return array
 
 
 def _facts(constant: Constant) -> tuple[str, tuple[int, ...], str]:

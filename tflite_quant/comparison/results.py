@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
+
+from numpy.typing import NDArray
 
 from ..errors import plural
 from ..model.names import nearest
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 NO_REFERENCE = "nothing in the reference belongs to it"
 NO_QUANTIZED = "nothing in the quantized model belongs to it"
 """Why most of what was not compared was not."""
+
+Arrays = tuple[NDArray[Any], NDArray[Any]]
+"""The original values of a tensor, and its real values."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +133,9 @@ class Comparison:
     unmatched: tuple[Unmatched, ...]
     others: int
     weights: Measures | None
+    _read: Callable[[TensorComparison, bool], Arrays] | None = field(
+        default=None, repr=False, compare=False
+    )
 
     def __iter__(self) -> Iterator[TensorComparison]:
         return iter(self.tensors)
@@ -197,19 +205,62 @@ class Comparison:
 
         return [record(each) for each in (*self.tensors, *self.activations)]
 
+    def arrays(self, tensor: str | TensorComparison) -> Arrays:
+        """Return the original values and the real values of a tensor that was compared.
+
+        A comparison keeps no values, but what it was made of: models and arrays as they were given,
+        and paths, whose files are read again. Models that were given must still be open.
+
+        Parameters
+        ----------
+        tensor : str or TensorComparison
+            A name, as in `comparison[name]`, or the comparison of the tensor.
+
+        Returns
+        -------
+        (original, real) : ndarray of numbers, ndarray of floats; shape `tensor.shape`
+            The original in the layout of the tensor.
+
+        Raises
+        ------
+        KeyError
+            No tensor that was compared has the name, or several have it.
+        ValueError
+            A model is closed, was read from a stream, or is not the one that was compared.
+        TFLiteError, OSError
+            As `compare`.
+
+        Examples
+        --------
+        >>> import tflite_quant as tq
+        >>> folder = "fixtures/residual_"
+        >>> comparison = tq.compare(folder + "float32.tflite", folder + "int8.tflite")
+        >>> original, real = comparison.arrays("residual_1/stem_conv_1/convolution")
+        >>> original.shape, real.shape, f"{abs(real - original).max():.4f}"
+        ((32, 7, 7, 3), (32, 7, 7, 3), '0.0040')
+        """
+        found = self[tensor] if isinstance(tensor, str) else tensor
+        if self._read is None:
+            raise ValueError("a model was read from a stream, which cannot be read again")
+        return self._read(found, any(each is found for each in self.activations))
+
     def plot(
         self,
-        kind: Literal["sqnr", "activations"] = "sqnr",
+        kind: Literal["sqnr", "activations", "scatter"] = "sqnr",
         *,
+        tensor: str | TensorComparison | None = None,
         ax: Axes | None = None,
     ) -> Axes:
         """Draw the comparison with matplotlib, which the extra `plot` installs.
 
         Parameters
         ----------
-        kind : "sqnr" or "activations"
+        kind : "sqnr", "activations" or "scatter"
             A bar for each constant, or for each recorded tensor, in the order of `tensors` and
-            `activations`, which is that of the graph: as long as its SQNR.
+            `activations`, which is that of the graph: as long as its SQNR. Or the real values of
+            one tensor against the original ones.
+        tensor : str or TensorComparison
+            The tensor whose values are drawn; see `arrays`. Only for "scatter".
         ax : matplotlib.axes.Axes, optional
             Where to draw; by default in a new figure, as high as the names need.
 
@@ -223,12 +274,18 @@ class Comparison:
             Nothing was compared.
         ImportError
             matplotlib is not installed.
-        ValueError
-            An argument is none of those above.
+        KeyError, ValueError, TFLiteError, OSError
+            As `arrays`; an argument is none of those above.
+
+        Notes
+        -----
+        The bar of an exact tensor is as long as the picture is wide, and hatched; an SQNR of minus
+        infinity is a cross. Of more than 10,969 values, 9,973 at even distances are drawn, and the
+        996 with the largest error.
         """
         from ..pictures.comparisons import plot_comparison  # noqa: PLC0415  # it imports this module
 
-        return plot_comparison(self, kind, ax)
+        return plot_comparison(self, kind, tensor, ax)
 
     def __repr__(self) -> str:
         weights = "" if self.weights is None else f", weights {self.weights.sqnr:.1f} dB"

@@ -8,7 +8,7 @@ escapes, since matplotlib would warn of them whenever the picture is drawn.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..escape import escaped, for_terminal, shortened
 
@@ -86,7 +86,7 @@ def make_literal(texts: Iterable[Text]) -> None:
         text.set(**LITERAL)
 
 
-def add_legend(ax: Axes) -> None:
-    """Add a legend of what has a label, in the room above the drawing."""
-    legend = ax.legend(loc="upper center", fontsize="small", borderaxespad=1)
+def add_legend(ax: Axes, where: Literal["upper center", "upper left"] = "upper center") -> None:
+    """Add a legend of what has a label where the drawing has room."""
+    legend = ax.legend(loc=where, fontsize="small", borderaxespad=1)
     make_literal(legend.get_texts())

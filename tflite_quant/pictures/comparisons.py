@@ -4,31 +4,41 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..comparison.results import Comparison, TensorComparison
-from ..errors import UnsupportedError, plural
-from .axes import LITERAL, axes_or_new, label, require_matplotlib
+from ..errors import UnsupportedError, brief, plural
+from .axes import LITERAL, add_legend, axes_or_new, label, require_matplotlib
+from .histograms import LARGEST
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Kind = Literal["sqnr", "activations"]
+Kind = Literal["sqnr", "activations", "scatter"]
 
 _WIDTH, _ROW, _AROUND, _HIGHEST = 9.0, 0.22, 1.8, 60.0
 """Inches of a new figure: its width, the height of a bar and of what is around, the most."""
 _MOST_NAMES = 250
 """Bars that have a name each; of more, every n-th has one."""
+_EVEN, _WORST = 9973, 996
+"""Values at even distances, and with the largest error, that are drawn of many."""
 _COLORS = {"weight": "C0", "bias": "C1"}
 
 
-def plot_comparison(comparison: Comparison, kind: Kind, ax: Axes | None) -> Axes:
+def plot_comparison(
+    comparison: Comparison, kind: Kind, tensor: str | TensorComparison | None, ax: Axes | None
+) -> Axes:
     """Draw a comparison; see `Comparison.plot`."""
     require_matplotlib()
-    if kind not in ("sqnr", "activations"):
-        raise ValueError(f"kind is {kind!r}, expected 'sqnr' or 'activations'")
+    if kind not in ("sqnr", "activations", "scatter"):
+        raise ValueError(f"kind is {kind!r}, expected 'sqnr', 'activations' or 'scatter'")
+    if (kind == "scatter") != (tensor is not None):
+        raise ValueError(f"kind is {kind!r} and tensor is {tensor!r}, expected one for 'scatter'")
+    if tensor is not None:
+        return _plot_scatter(comparison, tensor, ax)
     tensors = comparison.tensors if kind == "sqnr" else comparison.activations
     if not tensors:
         what = "constant" if kind == "sqnr" else "recorded tensor"
@@ -39,6 +49,54 @@ def plot_comparison(comparison: Comparison, kind: Kind, ax: Axes | None) -> Axes
     title = "\n".join([names[0] or "reference", f"→ {names[1] or 'model'}"])
     ax.set_title(title, fontsize="medium", pad=26, **LITERAL)
     return ax
+
+
+def _plot_scatter(comparison: Comparison, tensor: str | TensorComparison, ax: Axes | None) -> Axes:
+    found = comparison[tensor] if isinstance(tensor, str) else tensor
+    original, real = comparison.arrays(found)
+    ax = axes_or_new(ax)
+    draw_scatter(ax, original, real)
+    facts = f"{found.type} {brief(found.shape)}, {found.scheme}, {found.sqnr:.1f} dB"
+    title = f"{label(found.name) or f'tensor {found.index}'}\n{facts}"
+    ax.set_title(title, fontsize="medium", **LITERAL)
+    # The values are near the line from the lower left to the upper right.
+    add_legend(ax, "upper left")
+    return ax
+
+
+def draw_scatter(ax: Axes, original: NDArray[Any], real: NDArray[Any]) -> None:
+    """Draw real values against original ones, and the line on which they would be the same.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    original, real : ndarray of numbers, of the same shape
+        What is not finite in either is left out, and counted in the legend. Of very many, those at
+        even distances are drawn, and those with the largest error.
+    """
+    flat = original.reshape(-1), real.reshape(-1)
+    is_shown = (np.abs(flat[0]) <= LARGEST) & np.isfinite(flat[1])
+    x, y = (each if is_shown.all() else each[is_shown] for each in flat)
+    text = f"{x.size:,} {plural('value', x.size)}"
+    if x.size < original.size:
+        text += f", and {original.size - x.size:,} not finite"
+    chosen = _chosen(x, y)
+    ax.axline((0, 0), slope=1, color="C1", linestyle="--", linewidth=1, label="no error")
+    ax.plot(x[chosen], y[chosen], ".", color="C0", alpha=0.5, markersize=4, label=text)
+    ax.set_xlabel("original value")
+    ax.set_ylabel("real value")
+
+
+def _chosen(x: NDArray[Any], y: NDArray[Any]) -> Any:
+    """Return which values are drawn: an index of all, or the positions of some."""
+    if x.size <= _EVEN + _WORST:
+        return slice(None)
+    with np.errstate(over="ignore"):
+        error = np.abs(np.subtract(x, y, dtype=np.float64))
+    worst = np.argpartition(error, -_WORST)[-_WORST:]
+    # Were the distances whole numbers, all values could be of one channel; a prime prevents that.
+    even = np.arange(_EVEN, dtype=np.int64) * x.size // _EVEN
+    return np.union1d(even, worst)
 
 
 def draw_sqnr(ax: Axes, tensors: Sequence[TensorComparison]) -> None:

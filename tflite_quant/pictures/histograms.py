@@ -15,7 +15,7 @@ from ..format.schema import INTEGER_RANGES
 from ..model.block_quantization import Blockwise, MultiAxis
 from ..model.tensor import Tensor
 
-_LARGEST = float(np.finfo(np.float32).max)
+LARGEST = np.float64(np.finfo(np.float32).max)
 """Larger values, which only FLOAT64 has, count as not finite: no Axes is that wide."""
 
 Doubles = NDArray[np.float64]
@@ -80,7 +80,7 @@ def _parts(flat: NDArray[Any]) -> Iterator[Doubles]:
     """Yield the finite values block by block, so that no copy of all of them is made."""
     for start in range(0, flat.size, BLOCK):
         part = flat[start : start + BLOCK].astype(np.float64)
-        yield part[np.abs(part) <= _LARGEST]
+        yield part[np.abs(part) <= LARGEST]
 
 
 def _ends(flat: NDArray[Any]) -> tuple[float, float, int]:

@@ -37,7 +37,10 @@ def plot_tensor(tensor: Tensor, kind: Kind, ax: Axes | None, bins: int) -> Axes:
     if bins < 1:
         raise ValueError(f"bins is {bins}, expected at least 1")
     if kind == "scales":
-        scales = scales_by_channel(tensor)
+        try:
+            scales = scales_by_channel(tensor)
+        except TFLiteError as error:
+            raise type(error)(f"{_place(tensor)}: {error}") from None
         ax = axes_or_new(ax)
         draw_scales(ax, *scales)
     elif kind == "stored":
@@ -74,11 +77,12 @@ def real_bars(tensor: Tensor, most: int) -> Bars:
 
 def _numbers(tensor: Tensor, values: NDArray[Any]) -> NDArray[Any]:
     if values.dtype.kind not in "iufb":
-        raise UnsupportedError(
-            f"subgraph {tensor.subgraph_index}, tensor {tensor.index} {tensor.name!r}: "
-            f"{tensor.type.name} values are not real numbers"
-        )
+        raise UnsupportedError(f"{_place(tensor)}: {tensor.type.name} values are not real numbers")
     return values
+
+
+def _place(tensor: Tensor) -> str:
+    return f"subgraph {tensor.subgraph_index}, tensor {tensor.index} {tensor.name!r}"
 
 
 def draw_histogram(
@@ -150,10 +154,7 @@ def scales_by_channel(tensor: Tensor) -> tuple[Doubles, str]:
         rows = np.moveaxis(scales, axis, 0).reshape(scales.shape[axis], -1)
         return rows.astype(np.float64), what
     if scheme.scales is None or not scheme.scales.size:
-        raise QuantizationError(
-            f"subgraph {tensor.subgraph_index}, tensor {tensor.index} {tensor.name!r}: "
-            f"this {tensor.type.name} tensor has no scale"
-        )
+        raise QuantizationError(f"this {tensor.type.name} tensor has no scale")
     what = f"index along axis {scheme.axis}" if isinstance(scheme, PerAxis) else "scale"
     return scheme.scales.reshape(-1, 1).astype(np.float64), what
 
