@@ -282,6 +282,13 @@ class Comparison:
         The bar of an exact tensor is as long as the picture is wide, and hatched; an SQNR of minus
         infinity is a cross. Of more than 10,969 values, 9,973 at even distances are drawn, and the
         996 with the largest error.
+
+        Examples
+        --------
+        >>> import tflite_quant as tq
+        >>> folder = "fixtures/residual_"
+        >>> comparison = tq.compare(folder + "float32.tflite", folder + "int8.tflite")
+        >>> ax = comparison.plot("scatter", tensor=comparison.worst(1)[0])  # doctest: +SKIP
         """
         from ..pictures.comparisons import plot_comparison  # noqa: PLC0415  # it imports this module
 

@@ -663,6 +663,13 @@ class Tensor:
         Values have the first colour of the style, the range the second, the zero point the third.
         Values that are not finite are left out, and counted in the legend; so are scales that are
         not positive. More than 4096 scales are drawn as a band from the least to the greatest.
+
+        Examples
+        --------
+        >>> import tflite_quant as tq
+        >>> with tq.open("fixtures/residual_int8.tflite") as model:
+        ...     ax = model["residual_1/stem_conv_1/convolution"].plot()  # doctest: +SKIP
+        ...     ax.figure.savefig("kernel.svg")  # doctest: +SKIP
         """
         from ..pictures.tensors import plot_tensor  # noqa: PLC0415  # it imports this module
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -69,10 +70,16 @@ def real_bars(tensor: Tensor, most: int) -> Bars:
     TFLiteError
         The tensor has no real values.
     """
+    scheme = _only_scale(tensor)
+    return bars_of(tensor.dequantize(), most, None if scheme is None else scheme.scale)
+
+
+def _only_scale(tensor: Tensor) -> PerTensor | None:
+    """Return the scheme of integers that have one scale, if it is a positive number."""
     scheme = tensor.quantization
-    real = tensor.dequantize()
-    step = scheme.scale if isinstance(scheme, PerTensor) and tensor.is_constant else None
-    return bars_of(real, most, step if step is not None and step > 0 else None)
+    if tensor.type not in INTEGER_RANGES or not isinstance(scheme, PerTensor):
+        return None
+    return scheme if 0 < scheme.scale < math.inf else None
 
 
 def _numbers(tensor: Tensor, values: NDArray[Any]) -> NDArray[Any]:
@@ -119,18 +126,20 @@ def draw_histogram(
         ax.plot([], [], color="C1", linestyle="--", label=f"{text}, beyond the picture")
         return
     if ends[0].size > 1:
-        for side in ends:
-            _rug(ax, side)
-        text = f"widest {text}; | of each scale"
+        _rug(ax, ends)
+        text = f"widest {text}"
     ax.axvline(low, color="C1", linestyle="--", label=text)
     ax.axvline(high, color="C1", linestyle="--")
 
 
-def _rug(ax: Axes, ends: Doubles) -> None:
+def _rug(ax: Axes, ends: tuple[Doubles, Doubles]) -> None:
     """Mark at the top where the ranges of all scales end; of very many, every n-th."""
-    shown = np.sort(ends)[:: -(-ends.size // _MOST_MARKS)]
-    heights, transform = np.ones(shown.size), ax.get_xaxis_transform()
-    ax.plot(shown, heights, "|", color="C1", markersize=10, transform=transform, alpha=0.5)
+    shown = [np.sort(side)[:: -(-side.size // _MOST_MARKS)] for side in ends]
+    for side, text in zip(shown, ("ends of the range of each scale", None), strict=True):
+        ax.plot(
+            side, np.ones(side.size), "|", color="C1", markersize=10, alpha=0.5, label=text,
+            transform=ax.get_xaxis_transform(),
+        )  # fmt: skip
 
 
 def scales_by_channel(tensor: Tensor) -> tuple[Doubles, str]:
@@ -226,15 +235,15 @@ def _share(tensor: Tensor) -> float | None:
 def _mark_zero_point(ax: Axes, tensor: Tensor) -> None:
     """Mark the integer that stands for 0, if it is the same with all scales."""
     zeros = tensor.quantization.zero_points
-    if zeros is not None and zeros.size and (zeros == zeros.flat[0]).all():
-        zero_point = int(zeros.flat[0])
+    if zeros is not None and zeros.size and zeros.min() == zeros.max():
+        zero_point = int(zeros.min())
         ax.axvline(zero_point, color="C2", linestyle=":", label=f"zero point {zero_point}")
 
 
 def _add_stored_axis(ax: Axes, tensor: Tensor) -> None:
     """Add an axis with the integers along the top, where one scale stands for all."""
-    scheme = tensor.quantization
-    if not isinstance(scheme, PerTensor) or not scheme.scale > 0:
+    scheme = _only_scale(tensor)
+    if scheme is None:
         return
     scale, zero_point = scheme.scale, scheme.zero_point
 
