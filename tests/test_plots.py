@@ -199,8 +199,8 @@ def test_scales_by_channel() -> None:
 )
 def test_scales_of_blocks_by_channel(block: tuple[int, int], by: int, what: str) -> None:
     """The channels are the axis that is not cut; if both are, the one with more blocks."""
-    scales = np.arange(1, 1 + 48 // (block[0] * block[1]), dtype=np.float32)
-    scales = scales.reshape(6 // block[0], 8 // block[1])
+    shape = 6 // block[0], 8 // block[1]
+    scales = np.arange(1, 1 + shape[0] * shape[1], dtype=np.float32).reshape(shape)
     details = build.blockwise(4, list(block))
     weights = constant(np.ones((6, 8), np.int8), name="w", details=details)
     with opened(weights, constant(scales, name="s")) as model:

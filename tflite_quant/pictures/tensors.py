@@ -120,7 +120,7 @@ def draw_histogram(
     low, high = float(ends[0].min()), float(ends[1].max())
     text = f"range {low:.4g} .. {high:.4g}"
     if share is not None:
-        text += f", {100 * share:.2g} % at its ends"
+        text += f", {100 * share:.3g} % at its ends"
     if bars.counts.size and not bars.high - bars.low >= _LEAST_SHARE * (high - low):
         # In a picture of the whole range, the values would be a line.
         ax.plot([], [], color="C1", linestyle="--", label=f"{text}, beyond the picture")
