@@ -30,7 +30,7 @@ def text_lines(outcomes: Sequence[Outcome], is_verbose: bool = False) -> Iterato
     for report in reports:
         if len(outcomes) == 1 or report.findings:
             yield report.title
-            for findings in _groups(report, is_verbose):
+            for findings in grouped(report, is_verbose):
                 yield from _group_lines(findings, page)
     if len(outcomes) > 1:
         yield _total(reports, len(outcomes) - len(reports))
@@ -39,7 +39,7 @@ def text_lines(outcomes: Sequence[Outcome], is_verbose: bool = False) -> Iterato
             yield "schemes: " + ", ".join(f"{count} {scheme}" for scheme, count in schemes)
 
 
-def _groups(report: Report, is_verbose: bool) -> list[list[Finding]]:
+def grouped(report: Report, is_verbose: bool) -> list[list[Finding]]:
     """Return the findings that are said together: those of one kind and severity."""
     if is_verbose:
         return [[finding] for finding in report]
@@ -55,7 +55,7 @@ def _group_lines(findings: Sequence[Finding], page: str | None) -> Iterator[str]
         yield from str(first).splitlines()
     else:
         yield f"{first.severity} {first.id} ×{len(findings)}: {first.kind.title}"  # noqa: RUF001
-        yield f"  {_places(findings)}"
+        yield f"  {places(findings)}"
         yield f"  first: {first.place}"
         yield from str(first).splitlines()[1:]
     yield f"  fix: {first.kind.fix}"
@@ -63,20 +63,20 @@ def _group_lines(findings: Sequence[Finding], page: str | None) -> Iterator[str]
         yield f"  more: {section_of(first.kind, page)}"
 
 
-def _places(findings: Sequence[Finding]) -> str:
+def places(findings: Sequence[Finding]) -> str:
     """Return the operators, or the tensors, that findings are about, by subgraph and index."""
     is_about_operators = all(finding.operator is not None for finding in findings)
     word = "operators" if is_about_operators else "tensors"
-    places = dict.fromkeys(
+    found = dict.fromkeys(
         (finding.subgraph, subject.index)
         for finding in findings
         if (subject := finding.operator if is_about_operators else finding.tensor) is not None
     )
     shown = [
         f"{index} of subgraph {subgraph}" if subgraph else f"{index}"
-        for subgraph, index in list(places)[:_LISTED]
+        for subgraph, index in list(found)[:_LISTED]
     ]
-    rest = len(places) - len(shown)
+    rest = len(found) - len(shown)
     return f"{word} {', '.join(shown)}" + (f" and {rest} more" if rest else "")
 
 

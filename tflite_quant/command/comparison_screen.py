@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from ..comparison.measures import Measures
 from ..comparison.results import NO_QUANTIZED, NO_REFERENCE, Comparison, TensorComparison
+from ..comparison.words import decibels, percent, quality, remarks, worst_channel
 from ..errors import brief, plural
 from ..escape import for_terminal, shortened
 from .layout import Column, text_table
@@ -17,8 +17,6 @@ from .terminal import can_print, painted
 _BAR, _DECIBELS = 12, 6.0
 """Characters of the longest bar, and what each stands for: about one bit."""
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
-_BAD, _POOR = 20.0, 30.0
-"""Below them, in dB, a figure has a colour: an error of a tenth, and of a thirtieth."""
 _MOST_UNMATCHED = 20
 
 TENSOR_COLUMNS = (
@@ -107,40 +105,27 @@ def _table(tensors: Sequence[TensorComparison], most: int, width: int | None) ->
 
 def tensor_row(tensor: TensorComparison) -> tuple[str, ...]:
     """Return the cells of a tensor in the table."""
-    measures, channels = tensor.measures, tensor.channels
-    worst = ""
-    if channels is not None and not measures.is_exact:
-        worst = f"c {channels.worst}  {decibels(channels[channels.worst])}"
+    measures = tensor.measures
     bias = " bias" if tensor.role == "bias" else ""
     return (
         "" if tensor.operator_index is None else str(tensor.operator_index),
         for_terminal(tensor.operator) + bias,
         decibels(measures),
         bar(measures.sqnr),
-        worst,
-        _percent(measures.range_used, 0),
-        _percent(measures.at_ends, 1),
+        worst_channel(tensor),
+        percent(measures.range_used, 0),
+        percent(measures.at_ends, 1),
         for_terminal(tensor.name),
     )
 
 
-def decibels(measures: Measures) -> str:
-    """Return an SQNR in words."""
-    if measures.sqnr is None:
-        return "none"
-    if math.isinf(measures.sqnr):
-        return "exact" if measures.sqnr > 0 else "-inf dB"
-    return f"{measures.sqnr:.1f} dB"
-
-
 def _quality(cell: str) -> str:
-    """Return the colour of an SQNR."""
+    """Return the colour of a cell with an SQNR."""
     number = cell.strip().removesuffix(" dB")
     try:
-        value = float(number)
+        return quality(float(number))
     except ValueError:
         return ""
-    return "bad" if value < _BAD else "poor" if value < _POOR else ""
 
 
 def bar(sqnr: float) -> str:
@@ -160,19 +145,11 @@ def bar(sqnr: float) -> str:
     return ("█" * (eighths // 8) + _EIGHTHS[eighths % 8]).strip()
 
 
-def _percent(share: float | None, digits: int) -> str:
-    return "" if share is None else f"{100 * share:.{digits}f} %"
-
-
 def _notes(tensors: Sequence[TensorComparison], width: int | None) -> Iterator[str]:
     """Yield how tensors were matched, if not by name, and what else is to be said of them."""
     room = 1 << 30 if width is None else max(width - 2, 20)
     for tensor in tensors:
-        said = [tensor.note] if tensor.note else []
-        if tensor.matched_by != "name" or tensor.layout:
-            by = f"matched by {tensor.matched_by} with {for_terminal(tensor.reference_name)}"
-            said.insert(0, by + (f", {tensor.layout}" if tensor.layout else ""))
-        if said:
+        if said := remarks(tensor):
             yield f"  {shortened(for_terminal(tensor.name), room)}"
             yield f"    {'; '.join(said)}"
 
@@ -239,7 +216,7 @@ def _channel_row(name: str, measures: Measures) -> tuple[str, ...]:
         shown(measures.max_error, ".3g"),
         shown(measures.max_error_steps, ".3g"),
         shown(measures.bias, "+.3f"),
-        _percent(measures.range_used, 0),
-        _percent(measures.at_ends, 1),
+        percent(measures.range_used, 0),
+        percent(measures.at_ends, 1),
         shown(measures.step, ".3g"),
     )

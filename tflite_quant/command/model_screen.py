@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ..errors import CorruptModelError, TFLiteError, brief, plural
+from ..errors import CorruptModelError, TFLiteError, plural
 from ..escape import for_terminal, shortened
 from ..firmware.cost import operator_cost
 from ..format.budget import CHARACTER_COST, Budget
 from ..model import quantization as schemes
-from ..model.block_quantization import Blockwise, MultiAxis
 from ..model.model import Model
 from ..model.operator import Operator
 from ..model.subgraph import Subgraph
 from ..model.tensor import Tensor
 from ..summary.options import options_text
 from ..summary.records import indices, real_range
-from ..summary.summary import MIXED, Summary, compressed_text
+from ..summary.summary import MIXED, compressed_text
+from ..summary.words import dimensions, names_in_signatures, parameters, type_text, types_text
 from .layout import Column, text_table
 from .memory_screen import memory_lines
 from .terminal import painted
@@ -49,9 +45,9 @@ OPERATOR_COLUMNS = (
     Column("parameters", True, may_go=2),
     Column("options", folds=True),
 )
-_LONGEST_RANK, _LONGEST_END, _MOST_ENDS, _MOST_OPERANDS = 16, 100, 64, 64
-"""Dimensions of a shape that is shown whole, characters to which names of inputs are padded, inputs
-of a subgraph that are listed, and operands of an operator."""
+_LONGEST_END, _MOST_ENDS, _MOST_OPERANDS = 100, 64, 64
+"""Characters to which names of inputs are padded, and how many inputs of a subgraph and operands of
+an operator are listed."""
 
 
 def model_lines(
@@ -75,7 +71,7 @@ def model_lines(
     budget = model.structure.file.afresh().budget
     yield from _head(model)
     yield from memory_lines(model, width)
-    names = _names_in_signatures(model)
+    names = names_in_signatures(model)
     for subgraph in subgraphs:
         if len(model.subgraphs) > 1:
             yield f"\nsubgraph {subgraph.index} {for_terminal(subgraph.name)}".rstrip()
@@ -98,7 +94,7 @@ def _head(model: Model) -> Iterator[str]:
     yield "  ".join(facts)
     if around:
         yield around
-    yield _types(model, summary)
+    yield types_text(model, summary)
     if summary.scheme == MIXED:
         counts = ", ".join(f"{for_terminal(name)} {n}" for name, n in summary.float_operators)
         yield f"float operators: {painted(counts, 'float')}"
@@ -107,32 +103,6 @@ def _head(model: Model) -> Iterator[str]:
         yield f"custom operators: {counts}"
     if summary.compressed:
         yield f"compressed: {compressed_text(summary)}"
-
-
-def _types(model: Model, summary: Summary) -> str:
-    """Return the types of what is computed, and of weights and biases: Keras's two dtypes."""
-    stored: dict[str, dict[str, None]] = {"weight": {}, "bias": {}}
-    for graph in model.subgraphs:
-        for tensor in graph.tensors:
-            if (tensor.is_constant or tensor.is_compressed) and tensor.role in stored:
-                stored[tensor.role][tensor.type.name] = None
-    parts = (
-        ("computes", summary.compute_types),
-        ("weights", stored["weight"]),
-        ("biases", stored["bias"]),
-    )
-    known = [f"{word} {' and '.join(types)}" for word, types in parts if types]
-    return ", ".join(known) or "no operator computes on numbers"
-
-
-def _names_in_signatures(model: Model) -> dict[tuple[int, str, int], str]:
-    """Return the name that a signature gives each input and output of a subgraph."""
-    names: dict[tuple[int, str, int], str] = {}
-    for signature in model.signatures:
-        for end, tensors in (("input", signature.inputs), ("output", signature.outputs)):
-            for name, tensor in tensors.items():
-                names.setdefault((signature.subgraph.index, end, tensor.index), name)
-    return names
 
 
 def _ends(
@@ -147,7 +117,7 @@ def _ends(
         for tensor in tensors[:_MOST_ENDS]:
             name = names.get((subgraph.index, end, tensor.index), tensor.name)
             shown = for_terminal(name) if width is None else shortened(for_terminal(name), 24)
-            kind = f"{tensor.type.name} {_dimensions(tensor.shape_signature)}"
+            kind = f"{tensor.type.name} {dimensions(tensor.shape_signature)}"
             rows.append(_charged((end, shown, kind, *_end_facts(tensor)), budget))
     if not rows:
         return
@@ -218,79 +188,12 @@ def tensor_row(tensor: Tensor) -> tuple[str, ...]:
     return (
         str(tensor.index),
         type_text(tensor, " "),
-        _dimensions(tensor.shape_signature),
+        dimensions(tensor.shape_signature),
         size if external is None else f"{size} in {for_terminal(external.file)}",
         *parameters(tensor.quantization),
         tensor.role,
         for_terminal(tensor.name),
     )
-
-
-def type_text(tensor: Tensor, separator: str) -> str:
-    """Return a tensor's type, and how its values are stored: 'INT8 sparse'."""
-    words = ((tensor.is_sparse, "sparse"), (tensor.is_compressed, "compressed"))
-    return separator.join([tensor.type.name, *(word for applies, word in words if applies)])
-
-
-def _dimensions(shape: tuple[int, ...]) -> str:
-    if len(shape) > _LONGEST_RANK:
-        return brief(shape)
-    return f"[{','.join(map(str, shape))}]"
-
-
-def parameters(quantization: schemes.Quantization) -> tuple[str, str, str]:
-    """Return scale, zero point and axis, each in a few words."""
-    match quantization:
-        case schemes.PerTensor(scale=scale, zero_point=zero_point):
-            return number(scale), str(zero_point), ""
-        case schemes.PerAxis(scales=scales, zero_points=zero_points, axis=axis):
-            return f"{scales.size}{_range(scales, ' in')}", _range(zero_points), str(axis)
-        case Blockwise():
-            blocks = f"by {quantization.block_shape or quantization.block_size}"
-            return *_parameters_in_tensors(quantization), blocks
-        case MultiAxis():
-            return *_parameters_in_tensors(quantization), ",".join(map(str, quantization.axes))
-        case schemes.Custom():
-            return f"custom, {quantization.content.size} bytes", "", ""
-        case schemes.UnknownScheme():
-            return quantization.name, "", ""
-        case schemes.NotQuantized():
-            return "", "", ""
-
-
-def _parameters_in_tensors(quantization: Blockwise | MultiAxis) -> tuple[str, str]:
-    """Return scale and zero point, or which tensors have them if they cannot be read."""
-    scales, zero_points = quantization.scales, quantization.zero_points
-    scale = f"in tensor {quantization.scales_tensor}"
-    if scales is not None:
-        scale = f"{scales.size}{_range(scales, ' in')}"
-    if zero_points is not None:
-        return scale, _range(zero_points)
-    zero_point_tensor = quantization.zero_points_tensor
-    return scale, "0" if zero_point_tensor < 0 else f"in tensor {zero_point_tensor}"
-
-
-def number(value: float) -> str:
-    """Return a scale with the fewest digits that read back to it.
-
-    Examples
-    --------
-    >>> number(float(np.float32(0.1))), number(1e300)
-    ('0.1', '1e+300')
-    """
-    with np.errstate(over="ignore"):
-        narrow = np.float32(value)
-    # Scales that are a tensor of their own may be wider.
-    return str(narrow) if float(narrow) == value else repr(value)
-
-
-def _range(values: NDArray[Any], word: str = "") -> str:
-    """Return the range of the values, '0.0011..0.0173', or their only value."""
-    if not values.size:
-        return "none"
-    low, high = values.min(), values.max()
-    shown = f"{low:.3g}" if low == high else f"{low:.3g}..{high:.3g}"
-    return f"{word} {shown}" if word else shown
 
 
 def operator_lines(

@@ -17,8 +17,8 @@ from ..model.operator import Operator
 from ..model.tensor import Tensor
 from ..summary.records import real_range
 from ..summary.statistics import Statistics, histogram, integer_range, share_at, statistics
+from ..summary.words import number, parameters, type_text
 from .layout import Column, text_table
-from .model_screen import number, parameters, type_text
 
 _SCALES, _STRINGS, _OPERATORS = 8, 4, 8
 """How many scales, strings and operators are shown."""

@@ -10,22 +10,17 @@ from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import CorruptModelError, TFLiteError, UnsupportedError, brief
-from ..format.budget import CHARACTER_COST, Budget
+from ..errors import CorruptModelError, TFLiteError, brief
 from ..format.source import Source
 from ..model.model import Model, open
 from ..model.tensor import Tensor
 from .activations import Recorded, compare_activations, pairs_of_recorded
 from .constants import Constant, constants_of, values_of
 from .matching import Matches, Pair, match
+from .purse import Purse
 from .references import Original, is_npz, of_a_constant, of_arrays, open_npz
 from .results import NO_QUANTIZED, NO_REFERENCE, Arrays, Comparison, TensorComparison, Unmatched
 from .summing import Measured, measure, pooled
-
-_PER_BYTE = 64
-"""Bytes that a comparison may cost for each byte of a file: int2 has 4 values in a byte."""
-_VALUE_COST, _GROUP_COST, _TENSOR_COST = 4, 256, 16_384
-"""What a value costs, a channel or block, and a tensor: time, too."""
 
 Reference = Model | Source | Mapping[str, ArrayLike]
 """What a model can be compared with."""
@@ -86,7 +81,7 @@ def compare(
         original, originals, refused = _originals(reference, stack)
         found = constants_of(model)
         matches = match(found.real, originals)
-        purses = {id(each): _Purse(each) for each in (model, original) if each is not None}
+        purses = {id(each): Purse(each) for each in (model, original) if each is not None}
         pairs = matches.pairs if progress is None else progress(matches.pairs)
         purse, of_original = purses[id(model)], purses.get(id(original))
         results = [(pair, _compared(pair, purse, of_original)) for pair in pairs]
@@ -148,7 +143,7 @@ class _Reader:
                         return array, values.real
             for pair in match(constants_of(model).real, originals).pairs:
                 if not is_recorded and _is_of(tensor, pair.constant.tensor):
-                    _Purse(model).cost(pair.constant)
+                    Purse(model).cost(pair.constant)
                     return _arrays(pair, tensor.layout)
         raise ValueError(f"tensor {tensor.name!r} is not in the model: it is not the one compared")
 
@@ -190,57 +185,7 @@ def _originals(
     return reference, [of_a_constant(each) for each in constants_of(reference).real], []
 
 
-class _Purse:
-    """What comparing may cost of one model: many of its tensors may share the same values."""
-
-    def __init__(self, model: Model) -> None:
-        self._budget = Budget(model.structure.file.size, _PER_BYTE)
-        self._known: dict[str, int] = {}
-
-    def cost(self, constant: Constant) -> int:
-        """Return what it costs to read and compare a constant.
-
-        Raises
-        ------
-        TFLiteError
-            The constant cannot be read, or costs more than the whole budget.
-        """
-        tensor, stored = constant.tensor, constant.stored
-        if stored.is_constant and not stored.is_sparse:
-            # Values that the file does not have are refused here, whatever the shape says.
-            stored.stored  # noqa: B018
-        self._know_file_of(stored)
-        axis, scales = constant.channel_axis, stored.quantization.scales
-        groups = max(
-            1 if axis is None else tensor.shape[axis], 0 if scales is None else scales.size
-        )
-        count = max(tensor.size, stored.size, 0)
-        cost = _TENSOR_COST + _GROUP_COST * groups + _VALUE_COST * count
-        if cost > self._budget.limit:
-            raise UnsupportedError(f"{count:_} values are too many for a file of this size")
-        return cost + CHARACTER_COST * sum(map(len, constant.names))
-
-    def _know_file_of(self, stored: Tensor) -> None:
-        """Let the bytes of a file beside the model count like those of the model."""
-        external = stored.external_buffer
-        if external is not None:
-            more = external.offset + external.length - self._known.get(external.file, 0)
-            if more > 0:
-                self._known[external.file] = external.offset + external.length
-                self._budget.limit += _PER_BYTE * more
-
-    def spend(self, cost: int) -> None:
-        """Charge what is about to be read.
-
-        Raises
-        ------
-        CorruptModelError
-            All that was charged exceeds the limit.
-        """
-        self._budget.spend(cost, "comparing tensors that share values")
-
-
-def _compared(pair: Pair, purse: _Purse, of_original: _Purse | None) -> Measured | str:
+def _compared(pair: Pair, purse: Purse, of_original: Purse | None) -> Measured | str:
     """Return the error of a pair, or why there is none."""
     other = pair.original.constant
     try:
