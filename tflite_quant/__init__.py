@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from .litert import lite
     from .litert.analyzer import analyze
     from .litert.interpreter import Interpreter
+    from .report.page import html_report
     from .summary.file_records import file_records
 
 __version__ = "0.2.0"
@@ -119,6 +120,7 @@ __all__ = [
     "dequantize",
     "dequantize_blockwise",
     "file_records",
+    "html_report",
     "lite",
     "memory_plan",
     "model_cost",
@@ -154,6 +156,7 @@ _LATER = {
     "check": ".checks.checker",
     "file_records": ".summary.file_records",
     "compare": ".comparison.comparer",
+    "html_report": ".report.page",
     "lite": ".litert.lite",
     "memory_plan": ".firmware.memory_plan",
     "model_cost": ".firmware.cost",

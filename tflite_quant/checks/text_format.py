@@ -39,7 +39,7 @@ def text_lines(outcomes: Sequence[Outcome], is_verbose: bool = False) -> Iterato
             yield "schemes: " + ", ".join(f"{count} {scheme}" for scheme, count in schemes)
 
 
-def grouped(report: Report, is_verbose: bool) -> list[list[Finding]]:
+def grouped(report: Report, is_verbose: bool = False) -> list[list[Finding]]:
     """Return the findings that are said together: those of one kind and severity."""
     if is_verbose:
         return [[finding] for finding in report]

@@ -32,6 +32,7 @@ _COMMANDS = {
     "compare": "compare a quantized model with what it was quantized from",
     "header": "write a C header with what firmware needs",
     "records": "write a table over many models",
+    "report": "write a page about a model",
     "spec": "print the quantization specification of an operator",
 }
 """The modules of the commands, and what each does."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..comparison.measures import Measures
 from ..comparison.results import NO_QUANTIZED, NO_REFERENCE, Comparison, TensorComparison
-from ..comparison.words import decibels, percent, quality, remarks, worst_channel
+from ..comparison.words import decibels, doubts, headline, percent, quality, remarks, worst_channel
 from ..errors import brief, plural
 from ..escape import for_terminal, shortened
 from .layout import Column, text_table
@@ -79,20 +79,15 @@ def _head(comparison: Comparison, width: int | None) -> Iterator[str]:
             (comparison.quantized, "model"),
         )
     ]
-    facts = [comparison.matched]
-    if comparison.others:
-        word = plural("other", comparison.others)
-        facts[0] += f", {comparison.others} {word} without real values"
-    if comparison.weights is not None:
-        facts.append(f"weights: {decibels(comparison.weights)}")
+    facts = headline(comparison)
     line = "   ".join([f"{names[0]} {arrow} {names[1]}", *facts])
     if width is None or len(line) <= width:
         yield line
     else:
         yield f"{names[0]} {arrow} {names[1]}"
         yield "   ".join(facts)
-    if comparison.weights is not None and comparison.weights.sqnr < 0:
-        yield "the error is larger than the weights: was the one model made from the other?"
+    if doubt := doubts(comparison):
+        yield doubt
 
 
 def _table(tensors: Sequence[TensorComparison], most: int, width: int | None) -> Iterator[str]:

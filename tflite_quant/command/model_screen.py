@@ -16,8 +16,15 @@ from ..model.subgraph import Subgraph
 from ..model.tensor import Tensor
 from ..summary.options import options_text
 from ..summary.records import indices, real_range
-from ..summary.summary import MIXED, compressed_text
-from ..summary.words import dimensions, names_in_signatures, parameters, type_text, types_text
+from ..summary.summary import MIXED, compressed_text, named_counts
+from ..summary.words import (
+    dimensions,
+    names_in_signatures,
+    operators_text,
+    parameters,
+    type_text,
+    types_text,
+)
 from .layout import Column, text_table
 from .memory_screen import memory_lines
 from .terminal import painted
@@ -84,23 +91,19 @@ def model_lines(
 
 def _head(model: Model) -> Iterator[str]:
     """Yield what kind of model it is, in two lines or three."""
-    summary, operators = model.summary(), sum(len(graph.operators) for graph in model.subgraphs)
+    summary = model.summary()
     name = for_terminal(model.name or "model")
     scheme, _, around = summary.scheme.partition(", ")
     facts = [name, f"{model.structure.file.size:,} bytes", scheme]
-    graphs = len(model.subgraphs)
-    of_graphs = f" in {graphs} subgraphs" if graphs > 1 else ""
-    facts.append(f"{operators} {plural('operator', operators)}{of_graphs}")
+    facts.append(operators_text(model))
     yield "  ".join(facts)
     if around:
         yield around
     yield types_text(model, summary)
     if summary.scheme == MIXED:
-        counts = ", ".join(f"{for_terminal(name)} {n}" for name, n in summary.float_operators)
-        yield f"float operators: {painted(counts, 'float')}"
+        yield f"float operators: {painted(named_counts(summary.float_operators), 'float')}"
     if summary.custom_operators:
-        counts = ", ".join(f"{for_terminal(name)} {n}" for name, n in summary.custom_operators)
-        yield f"custom operators: {counts}"
+        yield f"custom operators: {named_counts(summary.custom_operators)}"
     if summary.compressed:
         yield f"compressed: {compressed_text(summary)}"
 

@@ -17,7 +17,7 @@ from ..model.operator import Operator
 from ..model.tensor import Tensor
 from ..summary.records import real_range
 from ..summary.statistics import Statistics, histogram, integer_range, share_at, statistics
-from ..summary.words import number, parameters, type_text
+from ..summary.words import number, parameters, reason, type_text
 from .layout import Column, text_table
 
 _SCALES, _STRINGS, _OPERATORS = 8, 4, 8
@@ -57,7 +57,7 @@ def _facts(tensor: Tensor) -> Iterator[tuple[str, str]]:
         try:
             yield "compression", str(tensor.compression)
         except TFLiteError as error:
-            yield "compression", _reason(tensor, error)
+            yield "compression", for_terminal(reason(tensor, error))
     yield from _quantization(tensor)
     if tensor.is_sparse:
         try:
@@ -114,7 +114,7 @@ def _values(tensor: Tensor) -> Iterator[str]:
         has_data = tensor.converted is None or tensor.is_compressed
         stored: NDArray[Any] | None = tensor.data if has_data else None
     except TFLiteError as error:
-        yield f"\nno values: {_reason(tensor, error)}"
+        yield f"\nno values: {for_terminal(reason(tensor, error))}"
         return
     if stored is not None and stored.dtype.kind == "O":
         yield from _strings(stored)
@@ -123,12 +123,12 @@ def _values(tensor: Tensor) -> Iterator[str]:
         real: NDArray[np.float32] | None = tensor.dequantize()
         why = ""
     except TFLiteError as error:
-        real, why = None, _reason(tensor, error)
+        real, why = None, for_terminal(reason(tensor, error))
     if stored is None:
         stored, real = real, None
     if stored is None or stored.dtype.kind not in "iufb":
-        reason = f": {why}" if why else ""
-        yield f"\nno statistics of {tensor.type.name} values{reason}"
+        because = f": {why}" if why else ""
+        yield f"\nno statistics of {tensor.type.name} values{because}"
         return
     if stored.dtype.kind in "fb":
         real = None
@@ -136,12 +136,6 @@ def _values(tensor: Tensor) -> Iterator[str]:
     if why and tensor.is_quantized:
         yield f"  no real values: {why}"
     yield from _bars(stored)
-
-
-def _reason(tensor: Tensor, error: TFLiteError) -> str:
-    """Return an error's message without the name of the tensor, which stands above."""
-    label = f"subgraph {tensor.subgraph_index}, tensor {tensor.index} {tensor.name!r}: "
-    return for_terminal(str(error).removeprefix(label))
 
 
 def _strings(stored: NDArray[Any]) -> Iterator[str]:
@@ -177,7 +171,7 @@ def _use_of_the_range(
     tensor: Tensor, stored: NDArray[Any], seen: Statistics
 ) -> Iterator[tuple[str, ...]]:
     """Yield which share of the values is at the ends of the range, and how much of it is used."""
-    ends = integer_range(tensor)
+    ends = integer_range(tensor, seen.low)
     if ends is None or not stored.size:
         return
     low, high = ends

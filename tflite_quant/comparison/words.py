@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 
+from ..errors import plural
 from ..escape import for_terminal
 from .measures import Measures
-from .results import TensorComparison
+from .results import Comparison, TensorComparison
 
 _BAD, _POOR = 20.0, 30.0
 """Below them, in dB, a figure has a colour: an error of a tenth, and of a thirtieth."""
+
+HIGHEST = 72.0
+"""What the longest bar stands for, in dB: twelve bits."""
 
 
 def decibels(measures: Measures) -> str:
@@ -35,6 +39,24 @@ def quality(sqnr: float) -> str:
 def percent(share: float | None, digits: int) -> str:
     """Return a share in percent; nothing if there is none."""
     return "" if share is None else f"{100 * share:.{digits}f} %"
+
+
+def headline(comparison: Comparison) -> list[str]:
+    """Return how many constants were compared, and the SQNR over all weights if there are any."""
+    facts = [comparison.matched]
+    if comparison.others:
+        word = plural("other", comparison.others)
+        facts[0] += f", {comparison.others} {word} without real values"
+    if comparison.weights is not None:
+        facts.append(f"weights: {decibels(comparison.weights)}")
+    return facts
+
+
+def doubts(comparison: Comparison) -> str:
+    """Return a question where the two models can hardly belong together; else nothing."""
+    if comparison.weights is not None and comparison.weights.sqnr < 0:
+        return "the error is larger than the weights: was the one model made from the other?"
+    return ""
 
 
 def worst_channel(tensor: TensorComparison) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arithmetic.affine import BLOCK
 from ..format.schema import INTEGER_RANGES
 
 if TYPE_CHECKING:
@@ -79,16 +80,18 @@ def finite_values(values: NDArray[Any]) -> NDArray[Any]:
     return flat if is_finite.all() else flat[is_finite]
 
 
-def integer_range(tensor: Tensor) -> tuple[int, int] | None:
+def integer_range(tensor: Tensor, lowest: float = 0) -> tuple[int, int] | None:
     """Return the ends of the range that a quantized tensor's integers may use; None for others.
 
-    That of signed weights is symmetric: the lowest integer of the type is not used.
+    That of signed weights is symmetric: the lowest integer of the type is not used, unless it is
+    the lowest that they have.
     """
     ends = INTEGER_RANGES.get(tensor.type)
     if ends is None or not tensor.is_quantized:
         return None
     low, high = ends
-    return (-high if tensor.role == "weight" and low < 0 else low), high
+    is_symmetric = tensor.role == "weight" and low < 0 and lowest > low
+    return (-high if is_symmetric else low), high
 
 
 def share_at(values: NDArray[Any], low: int, high: int) -> float:
@@ -103,10 +106,20 @@ def share_at(values: NDArray[Any], low: int, high: int) -> float:
     return at_ends / values.size if values.size else 0.0
 
 
-def histogram(values: NDArray[Any]) -> list[tuple[float, float, int]]:
+def histogram(
+    values: NDArray[Any], bins: int = BINS, ends: tuple[int, int] | None = None
+) -> list[tuple[float, float, int]]:
     """Return the bars of a histogram: from where, to where, and how many values.
 
     The bars of integers are whole numbers wide, and their ends are among the values.
+
+    Parameters
+    ----------
+    values : ndarray of numbers, any shape
+    bins : int
+        How many bars there are at most.
+    ends : (int, int), optional
+        The lowest and the highest integer that integers may be; by default those that there are.
 
     Examples
     --------
@@ -117,18 +130,25 @@ def histogram(values: NDArray[Any]) -> list[tuple[float, float, int]]:
     if not finite.size:
         return []
     if finite.dtype.kind in "iu":
-        low, high = int(finite.min()), int(finite.max())
-        step = -(-(high - low + 1) // BINS)
+        low, high = ends or (int(finite.min()), int(finite.max()))
+        step = -(-(high - low + 1) // bins)
         starts = list(range(low, high + 1, step))
         edges = np.array([*starts, starts[-1] + step], np.float64) - 0.5
-        counts = np.histogram(finite.astype(np.float64), edges)[0].tolist()
+        counts = _counts(finite, edges)
         return [(start, start + step - 1, n) for start, n in zip(starts, counts, strict=True)]
-    wide = finite.astype(np.float64)
-    low_end, high_end = float(wide.min()), float(wide.max())
+    low_end, high_end = float(finite.min()), float(finite.max())
     with np.errstate(over="ignore", invalid="ignore"):
-        ends = np.linspace(low_end, high_end, BINS + 1)
-    if not (np.isfinite(ends).all() and (np.diff(ends) > 0).all()):
+        edges = np.linspace(low_end, high_end, bins + 1)
+    if not (np.isfinite(edges).all() and (np.diff(edges) > 0).all()):
         # All values are alike, or too far apart for bars between them.
         return [(low_end, high_end, finite.size)]
-    pairs = zip(ends[:-1].tolist(), ends[1:].tolist(), np.histogram(wide, ends)[0], strict=True)
-    return [(start, end, int(count)) for start, end, count in pairs]
+    counts = _counts(finite, edges)
+    return list(zip(edges[:-1].tolist(), edges[1:].tolist(), counts, strict=True))
+
+
+def _counts(values: NDArray[Any], edges: NDArray[np.float64]) -> list[int]:
+    """Return how many values are between edges, block by block: float64 may take 8 times more."""
+    counts = np.zeros(edges.size - 1, np.int64)
+    for start in range(0, values.size, BLOCK):
+        counts += np.histogram(values[start : start + BLOCK].astype(np.float64), edges)[0]
+    return counts.tolist()

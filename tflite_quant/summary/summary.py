@@ -45,7 +45,7 @@ from ..model.tensor import Tensor
 from .custom_floats import custom_floats
 from .float_operators import FLOATS, NARROW, Walk, place_of, walk
 
-__all__ = ["Summary", "compressed_text", "summarize"]
+__all__ = ["Summary", "compressed_text", "named_counts", "summarize"]
 
 MIXED = "mixed"
 PLAIN = "neither float nor quantized"
@@ -117,13 +117,15 @@ class Summary(NamedTuple):
         """Return the operators as text: those of a mixed model and custom ones by name."""
         operators = {"float": self.float_operators, "quantized": self.quantized_operators}
         if self.scheme == MIXED:
-            facts = {f"{kind} operators": _named(counts) for kind, counts in operators.items()}
+            facts = {
+                f"{kind} operators": named_counts(counts) for kind, counts in operators.items()
+            }
         else:
             totals = {kind: sum(n for _, n in counts) for kind, counts in operators.items()}
             shown = ", ".join(f"{total} {kind}" for kind, total in totals.items() if total)
             facts = {"operators": shown}
         if self.custom_operators:
-            facts["custom operators"] = _named(self.custom_operators)
+            facts["custom operators"] = named_counts(self.custom_operators)
         return facts
 
 
@@ -141,7 +143,8 @@ def _listed(types: Sequence[str]) -> str:
     return ", ".join(name if n == 1 else f"{name} x {n}" for name, n in counts) or "none"
 
 
-def _named(counts: Counts) -> str:
+def named_counts(counts: Counts) -> str:
+    """Return names with how many there are of each as text: 'CONV_2D 5, ADD 2'."""
     return ", ".join(f"{for_terminal(name)} {n}" for name, n in counts)
 
 

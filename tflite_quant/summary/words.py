@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import brief
+from ..errors import TFLiteError, brief, plural
 from ..model import quantization as schemes
 from ..model.block_quantization import Blockwise, MultiAxis
 from ..model.model import Model
@@ -34,6 +34,13 @@ def types_text(model: Model, summary: Summary) -> str:
     return ", ".join(known) or "no operator computes on numbers"
 
 
+def operators_text(model: Model) -> str:
+    """Return how many operators there are, and in how many subgraphs if there are several."""
+    operators, graphs = sum(len(graph.operators) for graph in model.subgraphs), len(model.subgraphs)
+    of_graphs = f" in {graphs} subgraphs" if graphs > 1 else ""
+    return f"{operators} {plural('operator', operators)}{of_graphs}"
+
+
 def names_in_signatures(model: Model) -> dict[tuple[int, str, int], str]:
     """Return the name that a signature gives each input and output of a subgraph."""
     names: dict[tuple[int, str, int], str] = {}
@@ -42,6 +49,12 @@ def names_in_signatures(model: Model) -> dict[tuple[int, str, int], str]:
             for name, tensor in tensors.items():
                 names.setdefault((signature.subgraph.index, end, tensor.index), name)
     return names
+
+
+def reason(tensor: Tensor, error: TFLiteError) -> str:
+    """Return an error's message without the name of the tensor, which stands beside it."""
+    label = f"subgraph {tensor.subgraph_index}, tensor {tensor.index} {tensor.name!r}: "
+    return str(error).removeprefix(label)
 
 
 def type_text(tensor: Tensor, separator: str) -> str:
