@@ -54,6 +54,8 @@ def questions(model: tq.Model, most: int | None = None) -> Iterator[Question]:
     yield "c_header", lambda: tq.c_header(model)
     yield "memory_plan", lambda: tq.memory_plan(model)
     yield "model_cost", lambda: tq.model_cost(model)
+    yield "html_report", lambda: tq.html_report(model)
+    yield "html_report, reference", lambda: tq.html_report(model, model)
     yield "c_header, all", lambda: tq.c_header(model, tensors=["*"], include_model=True)
     yield "c_source", lambda: tq.c_source(model, "h.h", tensors=["*"], include_model=True)
     yield "Model, JSON", lambda: deque(json_text.model_json(model, model.subgraphs), 0)

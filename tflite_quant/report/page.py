@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.resources import files
 from pathlib import PurePath
 from typing import Any
@@ -82,6 +83,7 @@ def html_report(
     return page.encode("ascii", "xmlcharrefreplace").decode("ascii")
 
 
+@cache
 def _template() -> Any:
     """Return the template, in which all text of the model is escaped on its way out."""
     try:
