@@ -1,4 +1,8 @@
-"""Generates docs/findings.md, docs/screens.md and docs/images: `python -m docs.make`."""
+"""Generates docs/findings.md, docs/screens.md and docs/images: `python -m docs.make`.
+
+`python -m docs.make --photograph` also takes the picture of a report, with Chromium. No two
+machines give the same bytes, so no test compares it.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,10 @@ import contextlib
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import textwrap
 from pathlib import Path
 
@@ -136,6 +142,22 @@ def _picture(arguments: list[str], lines: list[str], theme: TerminalTheme) -> st
     return re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.S)
 
 
+def photograph(output: Path) -> None:
+    """Take a picture of the upper part of a report, 1000 pixels wide."""
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        sys.exit("--photograph needs Chromium")
+    fixtures = ROOT / "fixtures"
+    page = tq.html_report(fixtures / "residual_int8.tflite", fixtures / "residual_float32.tflite")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "report.html"
+        path.write_text(page, encoding="ascii")
+        options = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars")
+        places = (f"--user-data-dir={folder}/profile", f"--screenshot={output}")
+        command = [browser, *options, *places, "--window-size=1000,1000", path.as_uri()]
+        subprocess.run(command, check=True, capture_output=True)
+
+
 def _on_a_terminal(arguments: list[str]) -> str:
     """Return what a command prints on a terminal with colours."""
     import pty  # noqa: PLC0415  # not on every system
@@ -161,3 +183,5 @@ if __name__ == "__main__":
     (folder / "images").mkdir(exist_ok=True)
     for picture, svg in pictures().items():
         (folder / "images" / picture).write_text(svg, encoding="utf-8")
+    if "--photograph" in sys.argv[1:]:
+        photograph(folder / "images" / "report.png")
