@@ -105,6 +105,11 @@ class Arena:
     last: str = ""
     live: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def has_scratch(self) -> bool:
+        """Whether scratch memory is drawn."""
+        return any(block.is_scratch for block in self.blocks)
+
 
 @dataclass(frozen=True)
 class Problem:
