@@ -1,4 +1,4 @@
-"""Generates docs/findings.md, docs/screens.md and docs/images: `python -m docs.make`.
+"""Makes the pages and pictures that follow from the code: `python -m docs.make`.
 
 `python -m docs.make --photograph` also takes the picture of a report, with Chromium. No two
 machines give the same bytes, so no test compares it.
@@ -23,6 +23,7 @@ from rich.text import Text
 
 import tflite_quant as tq
 from conftest import ROOT
+from docs.formats import formats_page
 from tests.faults import FAULTS
 from tflite_quant.checks.kinds import KINDS, Kind
 
@@ -178,8 +179,12 @@ def _on_a_terminal(arguments: list[str]) -> str:
 
 if __name__ == "__main__":
     folder = Path(__file__).parent
-    (folder / "findings.md").write_text(findings_page(), encoding="utf-8")
-    (folder / "screens.md").write_text(screens_page(), encoding="utf-8")
+    for page, text in {
+        "findings": findings_page(),
+        "screens": screens_page(),
+        "formats": formats_page(),
+    }.items():
+        (folder / f"{page}.md").write_text(text, encoding="utf-8")
     (folder / "images").mkdir(exist_ok=True)
     for picture, svg in pictures().items():
         (folder / "images" / picture).write_text(svg, encoding="utf-8")

@@ -5,11 +5,17 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 from typing import Any
 
 from ..comparison.comparer import compare
-from ..comparison.reports import channel_records, json_data, node_data, record
+from ..comparison.reports import (
+    CHANNEL_COLUMNS,
+    COLUMNS,
+    channel_records,
+    json_data,
+    node_data,
+    record,
+)
 from ..comparison.results import Comparison, TensorComparison
 from ..escape import for_terminal
 from ..format.budget import CHARACTER_COST, NUMBER_COST, Budget
@@ -130,9 +136,9 @@ def _text(
             yield "\n"
         case "csv":
             if options.tensor is None:
-                yield from _lines(_csv(_records(comparison, tensors)))
+                yield from _lines(_csv(COLUMNS, _records(comparison, tensors)))
             else:
-                yield from _lines(_csv(_channel_records(tensors, budget)))
+                yield from _lines(_csv(CHANNEL_COLUMNS, _channel_records(tensors, budget)))
         case "markdown":
             every = (*tensors, *(comparison.activations if options.tensor is None else ()))
             rows = [(*row[:3], *row[4:]) for row in map(tensor_row, every)]
@@ -169,17 +175,9 @@ def _channel_records(
             yield each
 
 
-def _csv(records: Iterator[dict[str, Any]]) -> Iterator[str]:
-    """Return the lines of a table; a list is its items with blanks between them."""
-    first = next(records, None)
-    if first is None:
-        return iter(())
-
-    def cell(value: object) -> object:
-        return " ".join(map(str, value)) if isinstance(value, list) else value
-
-    rows = chain([first], records)
-    return csv_lines(list(first), ([cell(value) for value in row.values()] for row in rows))
+def _csv(titles: Sequence[str], records: Iterator[dict[str, Any]]) -> Iterator[str]:
+    """Return the lines of a table, with titles even if there are no records."""
+    return csv_lines(titles, (record.values() for record in records))
 
 
 def _status(comparison: Comparison, limit: float | None) -> int:

@@ -6,7 +6,8 @@ import csv
 import io
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from ..escape import for_csv, for_markdown, shortened
@@ -143,37 +144,31 @@ def _width(title: str, cells: Sequence[str]) -> int:
     return min(max(map(len, (title, *cells))), _LONGEST_CELL)
 
 
-def csv_lines(titles: Sequence[str], rows: Iterator[Sequence[object]]) -> Iterator[str]:
-    r"""Yield the lines of a table as CSV (RFC 4180).
+def csv_lines(titles: Sequence[str], rows: Iterable[Iterable[object]]) -> Iterator[str]:
+    r"""Yield the lines of a table as CSV (RFC 4180); a list is its items with blanks between them.
 
-    A text that a spreadsheet would take for a formula begins with an apostrophe.
+    A text that a spreadsheet would take for a formula begins with an apostrophe. Numbers do not,
+    not even several in a list.
 
     Examples
     --------
-    >>> print(*csv_lines(["name", "bytes"], iter([("a,b", 3), ("=1+2", 4)])), sep="\n")
-    name,bytes
-    "a,b",3
-    '=1+2,4
+    >>> rows = [("a,b", 3, [-1, 4]), ("=1+2", 4, ["=1", "2"])]
+    >>> print(*csv_lines(["name", "bytes", "list"], rows), sep="\n")
+    name,bytes,list
+    "a,b",3,-1 4
+    '=1+2,4,'=1 2
     """
-    for row in (titles, *rows):
+    for row in chain([titles], rows):
         line = io.StringIO()
-        csv.writer(line, lineterminator="").writerow(
-            [for_csv(cell) if isinstance(cell, str) else cell for cell in row]
-        )
+        csv.writer(line, lineterminator="").writerow(map(_csv_cell, row))
         yield line.getvalue()
 
 
-def record_cells(record: Mapping[str, object]) -> list[object]:
-    """Return the cells of a record for `csv_lines`; a list is its items with blanks between them.
-
-    Examples
-    --------
-    >>> record_cells({"index": 3, "shape": [1, 4]})
-    [3, '1 4']
-    """
-    return [
-        " ".join(map(str, value)) if isinstance(value, list) else value for value in record.values()
-    ]
+def _csv_cell(value: object) -> object:
+    if isinstance(value, list):
+        text = " ".join(map(str, value))
+        return for_csv(text) if any(isinstance(item, str) for item in value) else text
+    return for_csv(value) if isinstance(value, str) else value
 
 
 def markdown_lines(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Iterator[str]:

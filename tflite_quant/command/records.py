@@ -13,7 +13,7 @@ from typing import IO, Any
 from ..summary.file_records import FIELDS, arrow_schema, file_records
 from .files import mapped, model_files, positive
 from .json_text import json_line
-from .layout import csv_lines, record_cells
+from .layout import csv_lines
 from .terminal import RefusedError
 
 _GROUP = 50_000
@@ -80,7 +80,7 @@ def _watched(records: Iterable[list[dict[str, Any]]], failed: list[str]) -> Rows
 
 
 def _csv(rows: Rows, fields: Iterable[str]) -> Iterator[str]:
-    return csv_lines(list(fields), (record_cells(row) for row in rows))
+    return csv_lines(list(fields), (row.values() for row in rows))
 
 
 def _jsonl(rows: Rows) -> Iterator[str]:

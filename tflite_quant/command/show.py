@@ -16,9 +16,10 @@ from ..format.source import Source
 from ..model.model import Model, open
 from ..model.subgraph import Subgraph, counted
 from ..model.tensor import Tensor
+from ..summary.file_records import FIELDS
 from ..summary.records import operator_records, tensor_records
 from .json_text import listed_json, model_json, tensor_json
-from .layout import csv_lines, markdown_lines, record_cells
+from .layout import csv_lines, markdown_lines
 from .model_screen import (
     OPERATOR_COLUMNS,
     TENSOR_COLUMNS,
@@ -121,9 +122,10 @@ def _table(
     model: Model, subgraphs: Sequence[Subgraph], options: argparse.Namespace
 ) -> Iterator[str]:
     if options.format == "csv":
+        what = "operators" if options.operators else "tensors"
         records = (operator_records if options.operators else tensor_records)(model)
         wanted = {graph.index for graph in subgraphs}
-        return _csv([record for record in records if record["subgraph"] in wanted])
+        return _csv([record for record in records if record["subgraph"] in wanted], what)
     if options.operators:
         budget = model.structure.file.afresh().budget
         operators = (operator for graph in subgraphs for operator in graph.operators)
@@ -133,9 +135,10 @@ def _table(
     return markdown_lines(TENSOR_COLUMNS, [tensor_row(tensor) for tensor in tensors])
 
 
-def _csv(records: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Return the lines of records; a list is its items with blanks between them."""
-    return csv_lines(list(records[0]) if records else [], map(record_cells, records))
+def _csv(records: Sequence[dict[str, Any]], what: str) -> Iterator[str]:
+    """Return the lines of records of tensors or operators, with titles even if there are none."""
+    titles = [field for field in FIELDS[what] if field not in ("file", "error")]
+    return csv_lines(titles, (record.values() for record in records))
 
 
 def _subgraphs(model: Model, index: int | None) -> tuple[Subgraph, ...]:
@@ -159,7 +162,8 @@ def _tensor_lines(model: Model, options: argparse.Namespace, columns: int | None
     if options.format == "csv":
         keys = {(tensor.subgraph_index, tensor.index) for tensor in tensors}
         records = tensor_records(model)
-        return _csv([each for each in records if (each["subgraph"], each["index"]) in keys])
+        chosen = [each for each in records if (each["subgraph"], each["index"]) in keys]
+        return _csv(chosen, "tensors")
     if options.format == "markdown":
         return markdown_lines(TENSOR_COLUMNS, [tensor_row(tensor) for tensor in tensors])
     return _tensor_texts(tensors, options, columns)

@@ -20,6 +20,9 @@ _FACTS = (
 )  # fmt: skip
 MEASURES = tuple(field.name for field in fields(Measures))
 """The names of the measures."""
+COLUMNS = (*_FACTS, *MEASURES, "worst_channel", "worst_channel_sqnr")
+CHANNEL_COLUMNS = ("name", "index", "channel", *MEASURES)
+"""The keys of `record`, and of `channel_records`, in order."""
 
 
 def record(tensor: TensorComparison) -> dict[str, Any]:
