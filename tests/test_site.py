@@ -10,7 +10,9 @@ import sys
 
 import tflite_quant as tq
 from conftest import ROOT
+from docs.specification import disagreements, specification_page
 from tests import oracle
+from tflite_quant.checks.rules import RULES
 
 
 def test_every_public_name_has_a_page() -> None:
@@ -79,3 +81,22 @@ def test_the_notebook_runs_and_is_kept_without_outputs() -> None:
         [sys.executable, "-W", "error", "-c", code],
         check=True, cwd=ROOT / "docs", env=environment, capture_output=True, text=True,
     )  # fmt: skip
+
+
+def test_the_specification_is_that_of_the_rules() -> None:
+    page = (ROOT / "docs/specification.md").read_text(encoding="utf-8")
+    assert page == specification_page()
+    sections = {part.split("\n")[0]: part for part in page.split("\n### ")[1:]}
+    for domain, rules in RULES.items():
+        with_rule = {name for name, text in sections.items() if f"\n**{domain.value}**" in text}
+        assert with_rule == set(rules)
+
+
+def test_operators_lead_to_where_the_sources_differ() -> None:
+    entries = (ROOT / "docs/disagreements.md").read_text(encoding="utf-8").split("\n### ")
+    known = disagreements()
+    for entry in entries[1:]:
+        names = re.findall(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*\b", entry.split("\n- ")[0])
+        for name in {*names} & {name for rules in RULES.values() for name in rules}:
+            for topic in re.findall(r"^- \*\*(.*?)\*\*", entry, re.M):
+                assert any(link.startswith(f"[{topic}](") for link in known[name])

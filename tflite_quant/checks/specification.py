@@ -202,7 +202,7 @@ def _grouped(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 def _in_words(row: dict[str, Any]) -> str:
     if row["role"] == Role.OTHER.value:
         return f"not quantized{_types(row)}"
-    is_named = row["name"].rstrip("s") in ("weight", "bias")
+    is_named = row["name"] in ("weights", "bias")
     parts = [("" if is_named else row["role"]) + _types(row)]
     if "range" in row and tuple(row["range"]) != INTEGER_RANGES[TensorType[row["types"][0]]]:
         parts.append("{} to {}".format(*row["range"]))
