@@ -118,7 +118,7 @@ def _definition(whole: Schema, reference: Schema) -> Schema:
 def formats_page() -> str:
     """Return the page: a table for each object of each format."""
     rows = [
-        f"| `{command}` | [{file}.schema.json](schemas/{file}.schema.json) |"
+        f"| `{command.split(' ', 1)[1]}` | [{file}.schema.json](schemas/{file}.schema.json) |"
         for file, command in SCHEMAS
     ]
     sections = [line for each in SCHEMAS for line in _section(each)]

@@ -39,18 +39,9 @@ A row says what a tensor is for, and its types, the specified one first. Its low
 value, the number of its scales and their axis, the scale itself, and the zero point follow where
 they are specified. *One scale* is per-tensor, *a scale for each slice* is per-axis; the
 [glossary](glossary.md) has the words. *Checked* is what LiteRT's kernel looks at, and refuses a
-model for:
-
-| checked | what |
-| --- | --- |
-| type | the type of the tensor |
-| count | the number of scales |
-| several | that there is more than one scale |
-| axis | the axis of several scales |
-| zero_point | the zero point |
-| scale | the scale |
-
-All else it takes for granted: a model that differs there runs, and may give wrong results.
+model for: *count* is the number of scales, *several* that there is more than one, *axis* that of
+several scales. All else it takes for granted: a model that differs there runs, and may give wrong
+results.
 
 ## Index
 
