@@ -78,7 +78,7 @@ def test_findings_lead_to_their_section(released: Path, tmp_path: Path) -> None:
     headings = re.findall(r"^## (TQ.*)$", (ROOT / "docs/findings.md").read_text("utf-8"), re.M)
     # How GitHub makes an anchor of a heading.
     anchors = {re.sub(r"[^\w\- ]", "", head).lower().replace(" ", "-") for head in headings}
-    for form, key in (("sarif", r"helpUri\": \"(.*)\""), ("text", "  more: (.*)")):
+    for form, key in (("sarif", r"helpUri\": \"(.*)\""), ("text", r"more:\s+(\S+)")):
         printed = subprocess.run(
             [sys.executable, "-m", "tflite_quant", "check", "--format", form, broken.name],
             capture_output=True, text=True, check=False, cwd=tmp_path,

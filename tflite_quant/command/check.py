@@ -188,8 +188,10 @@ def _coloured(line: str) -> str:
 
 
 def _folded(line: str) -> str:
-    """Fold a line between words, where a terminal would fold it anywhere."""
+    """Fold a line between words, where a terminal would fold it anywhere; a link stays whole."""
     if (columns := width()) is None:
         return line
     indent = " " * (len(line) - len(line.lstrip()) + 2)
-    return textwrap.fill(line, columns, subsequent_indent=indent, break_on_hyphens=False)
+    return textwrap.fill(
+        line, columns, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
+    )
