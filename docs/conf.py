@@ -12,6 +12,7 @@ import tflite_quant  # from this checkout
 
 project = "tflite-quant"
 author = "the authors of tflite-quant"
+html_show_copyright = False
 release = version = tflite_quant.__version__
 extensions = [
     "myst_nb",

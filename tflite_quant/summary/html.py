@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from ..errors import TFLiteError, brief
-from ..escape import for_html
+from ..escape import for_html, shortened
 
 if TYPE_CHECKING:
     from ..model.model import Model
@@ -44,8 +44,7 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[object]], count: int = 
 
 
 def _text(cell: object) -> str:
-    text = str(cell)
-    return for_html(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...")
+    return for_html(shortened(str(cell), _LONGEST))
 
 
 def model_html(model: Model) -> str:
@@ -73,7 +72,7 @@ def tensor_html(tensor: Tensor) -> str:
         "real range": _range(tensor),
         "compression": _compression(tensor),
     }
-    return table([], facts.items())
+    return table([], [fact for fact in facts.items() if fact[1] != ""])
 
 
 def _compression(tensor: Tensor) -> str:
