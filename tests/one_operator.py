@@ -40,6 +40,15 @@ class OneOperator:
     @property
     def model(self) -> bytes:
         """The file."""
+        return self._model()
+
+    def with_operands(self, inputs: Sequence[int], outputs: Sequence[int]) -> bytes:
+        """Return the file with some of its operands, numbered each from 0; -1 leaves one out."""
+        return self._model(inputs, outputs)
+
+    def _model(
+        self, inputs: Sequence[int] | None = None, outputs: Sequence[int] | None = None
+    ) -> bytes:
         tensors: list[TensorSpec] = []
         read: list[int] = []
         for tensor in self.inputs:
@@ -54,7 +63,9 @@ class OneOperator:
             fields["builtin_options_type"] = getattr(tflite.BuiltinOptions, self.table)
             fields["builtin_options"] = self._options
         code = getattr(tflite.BuiltinOperator, self.name)
-        one = OperatorSpec(code, read, written, version=self.version, fields=fields)
+        reads = read if inputs is None else [-1 if i < 0 else read[i] for i in inputs]
+        writes = written if outputs is None else [-1 if i < 0 else written[i] for i in outputs]
+        one = OperatorSpec(code, reads, writes, version=self.version, fields=fields)
         graph = SubgraphSpec([*tensors, *self.outputs], fed, written, [one], "main")
         return build.model(graph)
 

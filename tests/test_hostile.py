@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tflite_quant as tq
 from conftest import ROOT, many
-from tests import faults, mutation, trial
+from tests import build, faults, mutation, trial
 from tests.everything import ask_everything, interpret
 from tests.generator import THEMES, Choices, generated
 from tests.mutation import Mutant, mutants
+from tests.one_operator import RECIPES, one_operator
+from tflite_quant.checks.rule import Domain
+from tflite_quant.checks.rules import RULES
 
 SMALL = faults.svdf(1)
 
@@ -79,6 +83,59 @@ def test_a_trial_finds_what_is_wrong(folder: Path, monkeypatch: pytest.MonkeyPat
     kind = next(failure.kind for failure in found if failure.fault == "ZeroDivisionError")
     small = trial.smallest(choices.made, kind, folder, seconds=5)
     assert len(small.content) < len(content)
+
+
+@pytest.mark.parametrize("domain", Domain)
+def test_operators_without_some_of_their_operands(domain: Domain) -> None:
+    """A file may leave out any input and any output of any operator."""
+    for name, rule in RULES[domain].items():
+        if name not in RECIPES:
+            continue
+        one = one_operator(name, rule)
+        read, written = len(one.inputs), len(one.outputs)
+        every, results = [*range(read)], [*range(written)]
+        operands = [(every[:count], results) for count in range(read)]
+        operands += [(every, []), ([], []), ([-1] * read, [-1] * written)]
+        for inputs, outputs in operands:
+            with tq.open(one.with_operands(inputs, outputs)) as model:
+                for ask in ABOUT_OPERATORS:
+                    with contextlib.suppress(tq.TFLiteError):
+                        ask(model)
+
+
+ABOUT_OPERATORS: tuple[Callable[[tq.Model], object], ...] = (
+    lambda model: tq.check(model, target="tflm"),
+    lambda model: tq.check(model, target="litert"),
+    lambda model: model.summary(),
+    lambda model: model.operators[0].weights,
+    lambda model: tq.operator_requantization(model.operators[0]),
+    tq.memory_plan,
+    tq.model_cost,
+)
+
+
+def _far(count: int, type: int) -> bytes:
+    """Build a layer whose weights have more values than any float can say."""
+    x = build.TensorSpec("x", (1, 4), scale=0.5, zero_point=3)
+    shape = [2**31 - 1] * count
+    weights = build.TensorSpec("w", shape, type, b"1234", scale=0.5, zero_point=0)
+    bias = build.constant(np.array([1, 2], np.int32), 0.25, 0)
+    return faults.dense(x, weights, bias)
+
+
+@pytest.mark.parametrize("rank", [5, 31, 32, 33, 64, 65, 5000])
+def test_shapes_whose_product_is_huge(rank: int) -> None:
+    for type in (0, 2, 4, 9):
+        ask_everything(_far(rank, type))
+
+
+@pytest.mark.parametrize(
+    "shape", [(2**31 - 1, 0), (2**31 - 1, 2**31 - 1, 0), (2**20, 0, 2**31 - 1)]
+)
+def test_no_values_of_a_huge_shape(shape: tuple[int, ...]) -> None:
+    """There is such an array of int8, but none of float32."""
+    for type in (0, 2, 3, 9, 10, 17):
+        ask_everything(build.one(build.TensorSpec("x", shape, type, b"", scale=0.5, zero_point=1)))
 
 
 def test_a_model_cut_short_at_every_byte() -> None:

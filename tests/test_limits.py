@@ -79,6 +79,9 @@ def test_an_honest_model_is_charged_what_it_takes_and_stays_within_its_own_bytes
         (10**9, "1 GB"),
         (10**12, "1 TB"),
         (123_400_000, "123 MB"),
+        (10**15 - 1, "1,000 TB"),
+        (10**15, "over 1,000 TB"),
+        (10**600, "over 1,000 TB"),
     ],
 )
 def test_readable(count: int, text: str) -> None:

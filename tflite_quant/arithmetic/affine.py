@@ -27,7 +27,7 @@ from typing import Any, TypeVar, overload
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from ..errors import QuantizationError, plural
+from ..errors import QuantizationError, UnsupportedError, brief, plural
 
 BLOCK = 1 << 17
 """The number of values in a block: half a megabyte of float32."""
@@ -318,9 +318,20 @@ def require_finite(scales: NDArray[np.float32]) -> None:
 
 
 def output(out: NDArray[Any] | None, values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return a new output array, or the one that was given, which may have any byte order."""
+    """Return a new output array, or the one that was given, which may have any byte order.
+
+    Raises
+    ------
+    UnsupportedError
+        There can be no such array: numpy refuses axes whose product is too large even beside one of
+        length 0, with which an array of narrower values may exist.
+    """
     if out is None:
-        return np.empty(values.shape, dtype)
+        try:
+            return np.empty(values.shape, dtype)
+        except ValueError:
+            message = f"no array of {dtype.name} has shape {brief(values.shape)}"
+            raise UnsupportedError(message) from None
     name = out.dtype.name if isinstance(out, np.ndarray) else type(out).__name__
     if name != dtype.name:
         raise TypeError(f"out is {name}, expected {dtype.name}")

@@ -276,7 +276,9 @@ def sum_findings(sums: Sum, reader: Values) -> Iterator[Finding]:
     # Few weights cannot exceed an int32, whatever their values.
     count = math.prod(weights.shape) // (weights.shape[axis] or 1)
     of_weight = max(map(abs, INTEGER_RANGES.get(weights.type, (0,))))
-    if np.abs(values).max() + count * of_weight * max(sums.high, -sums.low) <= _LARGEST_SUM:
+    # In Python's integers: a product of dimensions may be larger than any float.
+    largest = int(np.abs(values).max()) + count * of_weight * max(sums.high, -sums.low)
+    if largest <= _LARGEST_SUM:
         return
     data = reader.of(weights)
     channels = None if data is None else channels_of(data, axis)

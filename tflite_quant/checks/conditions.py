@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 
 from ..format.schema import TensorType
+from ..model.operands import operand_at
 from ..model.operator import Operator
 from ..model.tensor import Tensor
 from .findings import Finding, counted
@@ -80,9 +81,9 @@ def _inputs(operator: Operator, domain: Domain, required: Requirements) -> Itera
     if operator.code.name in _ALL_INPUTS:
         count = max(count, len(operator.inputs))
     for index in range(count):
-        is_named = index < len(operator.inputs)
-        if is_named and operator.inputs[index] is not None:
+        if operand_at(operator.inputs, index) is not None:
             continue
+        is_named = index < len(operator.inputs)
         severity, effect = Severity.ERROR, None
         is_optional = required.inputs <= index < required.litert_inputs
         if is_optional and not (is_named and operator.code.name in _READ_ABSENT):
@@ -94,14 +95,14 @@ def _inputs(operator: Operator, domain: Domain, required: Requirements) -> Itera
 
 def _new_shape(operator: Operator) -> Iterator[Finding]:
     """Check that an input or an option of RESHAPE says the new shape."""
-    shape = operator.inputs[1] if len(operator.inputs) > 1 else None
+    shape = operand_at(operator.inputs, 1)
     if shape is None and not len(operator.options.get("new_shape", ())):  # type: ignore[arg-type]
         yield _unmet(operator, None, "no new shape", "an input or option", *_by_litert(Domain.INT8))
 
 
 def _ranks(operator: Operator, required: Requirements) -> Iterator[Finding]:
     for index, rank in required.ranks.items():
-        tensor = operator.inputs[index] if index < len(operator.inputs) else None
+        tensor = operand_at(operator.inputs, index)
         # Where the converter does not know the rank, it leaves the shape empty.
         if tensor is not None and len(tensor.shape) not in (0, rank):
             found = f"input {index} of rank {len(tensor.shape)}"
@@ -128,7 +129,7 @@ def _bias_type(operator: Operator, domain: Domain) -> Iterator[Finding]:
     if position is None:
         return
     number = _option(operator, "quantized_bias_type")
-    bias = operator.inputs[position] if position < len(operator.inputs) else None
+    bias = operand_at(operator.inputs, position)
     types = (TensorType.INT32, TensorType.INT64) if bias is None else (bias.type,)
     expected = " or ".join(type.name for type in types)
     if number and number not in types:
@@ -154,7 +155,7 @@ def _of_single_operators(operator: Operator) -> Iterator[Finding]:
             found = f"fused activation {activation}"
             yield _unmet(operator, None, found, "fused activation 1 (RELU)")
     if name in _INTEGER_ZERO:
-        tensor = operator.inputs[_INTEGER_ZERO[name]]
+        tensor = operand_at(operator.inputs, _INTEGER_ZERO[name])
         zeros = () if tensor is None else parameters_of(tensor).zero_points
         if any(zeros):
             found, effect = f"zero point {zeros[0]}", "The kernel takes the integer 0 for zero."
@@ -162,7 +163,7 @@ def _of_single_operators(operator: Operator) -> Iterator[Finding]:
 
 
 def _ratio(operator: Operator) -> Iterator[Finding]:
-    read, written = operator.inputs[0], operator.outputs[0]
+    read, written = operand_at(operator.inputs, 0), operand_at(operator.outputs, 0)
     if read is None or written is None:
         return
     one, other = parameters_of(read), parameters_of(written)

@@ -15,7 +15,7 @@ from ..format.budget import MAX_ARRAY_RANK
 from ..format.schema import TensorType
 from ..format.source import Source
 from ..model.model import Model, open
-from ..model.operands import bias_positions, weight_positions
+from ..model.operands import bias_positions, operand_at, weight_positions
 from ..model.operator import Operator
 from ..model.tensor import Tensor
 
@@ -172,14 +172,14 @@ def _macs(operator: Operator) -> int | None:
 
 
 def _input(operator: Operator, position: int) -> Tensor:
-    tensor = operator.inputs[position] if position < len(operator.inputs) else None
+    tensor = operand_at(operator.inputs, position)
     if tensor is None:
         raise _NoShapeError
     return tensor
 
 
 def _output(operator: Operator) -> Tensor:
-    tensor = operator.outputs[0] if operator.outputs else None
+    tensor = operand_at(operator.outputs, 0)
     if tensor is None:
         raise _NoShapeError
     return tensor

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from ..errors import UnsupportedError
 from ..format.budget import Budget
 from ..format.schema import TensorType
+from ..model.operands import operand_at
 from ..model.operator import Operator
 from ..model.tensor import Tensor
 
@@ -85,14 +86,14 @@ def scratch_sizes(operator: Operator, pointer_bytes: int, budget: Budget) -> tup
 
 
 def _input(operator: Operator, position: int) -> Tensor:
-    tensor = operator.inputs[position] if position < len(operator.inputs) else None
+    tensor = operand_at(operator.inputs, position)
     if tensor is None:
         raise UnsupportedError(f"it has no input {position}")
     return tensor
 
 
 def _output(operator: Operator) -> Tensor:
-    tensor = operator.outputs[0] if operator.outputs else None
+    tensor = operand_at(operator.outputs, 0)
     if tensor is None:
         raise UnsupportedError("it has no output")
     return tensor
@@ -156,7 +157,7 @@ def _transpose_conv(operator: Operator, _: int) -> list[int]:
     sum_bytes = {TensorType.INT8: 4, TensorType.INT16: 8}.get(_input(operator, 2).type)
     if sum_bytes is None:
         return []
-    bias = operator.inputs[3] if len(operator.inputs) > 3 else None
+    bias = operand_at(operator.inputs, 3)
     is_converted = bias is not None and sum_bytes == 8 and bias.type == TensorType.INT16
     converted = [8 * bias.size] if bias is not None and is_converted else []
     return [sum_bytes * _output(operator).size, *converted]

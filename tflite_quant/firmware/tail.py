@@ -15,6 +15,7 @@ from typing import NamedTuple
 from ..format.budget import MAX_ARRAY_RANK, Budget
 from ..format.schema import TensorType
 from ..model.model import Model
+from ..model.operands import operand_at
 from ..model.operator import Operator
 from ..model.quantization import NotQuantized, PerAxis
 from ..model.tensor import Tensor
@@ -274,7 +275,7 @@ def _resource_variables(operators: Sequence[Operator]) -> dict[str, int]:
     names: dict[tuple[int, int], str] = {}
     sizes: dict[str, int] = {}
     for operator in operators:
-        tensor = operator.outputs[0] if operator.outputs else None
+        tensor = operand_at(operator.outputs, 0)
         if operator.code.name == "VAR_HANDLE" and tensor is not None:
             options = operator.options
             name = f"{options.get('container')}\0{options.get('shared_name')}"
@@ -291,13 +292,12 @@ def _resource_variables(operators: Sequence[Operator]) -> dict[str, int]:
 
 def _kept(operator: Operator, pointer: int) -> Iterator[int]:
     """Yield the sizes of what the kernel of an operator keeps."""
-    name, inputs = operator.name, operator.inputs
+    name = operator.name
     data = _of_operator(operator, pointer)[1]
     if data:
         yield data
-    first = inputs[0] if inputs else None
-    weights = inputs[1] if len(inputs) > 1 else None
-    output = operator.outputs[0] if operator.outputs else None
+    first, weights = (operand_at(operator.inputs, position) for position in (0, 1))
+    output = operand_at(operator.outputs, 0)
     if name in ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV") and weights is not None:
         axis = 3 if name == "DEPTHWISE_CONV_2D" else 0
         yield from [4 * max(0, *weights.shape[axis : axis + 1], 0)] * 2

@@ -38,6 +38,9 @@ A character may take 4 bytes, or be an escape; shapes and operands become Python
 VALUE_COST, NUMBER_COST, CHARACTER_COST = 1024, 64, 16
 """What a FlexBuffer's value costs, a number in a vector, and a character; this limits time, too."""
 
+_MOST_READABLE = 10**15
+"""Bytes from which on nobody wants to know how many there are."""
+
 
 def table_cost(name: str, fields: int) -> int:
     """Return what a table of some fields costs, without what it refers to."""
@@ -101,6 +104,9 @@ def readable(count: int) -> str:
     >>> readable(0), readable(999), readable(50_368), readable(3_600_000_000)
     ('0 bytes', '999 bytes', '50.4 kB', '3.6 GB')
     """
+    if count >= _MOST_READABLE:
+        # A product of dimensions may be larger than any float.
+        return f"over {_MOST_READABLE // 1000**4:,} TB"
     for power, unit in ((4, "TB"), (3, "GB"), (2, "MB"), (1, "kB")):
         if count >= 1000**power:
             return f"{float(f'{count / 1000**power:.3g}'):,.4g} {unit}"

@@ -7,6 +7,9 @@ transpose_conv.cc, svdf.cc, basic_rnn.cc, lstm.cc, bidirectional_sequence_lstm.c
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
 
 _WEIGHTS: Mapping[str, Sequence[int]] = {
     "BIDIRECTIONAL_SEQUENCE_LSTM": (*range(1, 12), 16, *range(18, 29), 33, *range(40, 48)),
@@ -42,6 +45,19 @@ _BIASES: Mapping[str, Sequence[int]] = {
 }
 _BASIC_LSTM_INPUTS, _BASIC_LSTM_WEIGHTS, _BASIC_LSTM_BIAS = 5, (2,), (3,)
 """An LSTM with the basic kernel has these inputs: input, state, weights, bias, state."""
+
+
+def operand_at(operands: Sequence[T | None], position: int) -> T | None:
+    """Return one of an operator's inputs or outputs; None where it is left out, or not there.
+
+    A file may have fewer of them than the operator's kernel reads.
+
+    Examples
+    --------
+    >>> operand_at(("input", None), 0), operand_at(("input", None), 1), operand_at((), 0)
+    ('input', None, None)
+    """
+    return operands[position] if position < len(operands) else None
 
 
 def weight_positions(operator: str, inputs: int) -> Sequence[int]:
