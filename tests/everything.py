@@ -79,9 +79,11 @@ def questions(model: tq.Model, most: int | None = None) -> Iterator[Question]:
 
 
 def _activations(model: tq.Model) -> tq.Comparison:
-    """Compare a one with each tensor."""
-    recorded = {index: [1] for index in range(len(model.tensors))}
-    return tq.compare(model, model, activations=(recorded, recorded))
+    """Compare ones, as integers and as floats, with each tensor."""
+    one = {index: [1] for index in range(len(model.tensors))}
+    row = {index: [[1.0, 2.0, 3.0]] for index in range(len(model.tensors))}
+    tq.compare(model, model, activations=(row, row))
+    return tq.compare(model, model, activations=(one, one))
 
 
 def _of_a_tensor(tensor: tq.Tensor) -> Iterator[Question]:

@@ -258,6 +258,29 @@ def uses(count: int) -> bytes:
     return finished(b, buffers=two_buffers(b, numbers(b, [3], "<u1")), subgraphs=tensors)
 
 
+def lookup_table(name: str) -> list[TensorSpec]:
+    """Give the constants of which a DECODE makes two values, by a table of two."""
+    ancillary = build.ancillary(0, (0xF1, 2), bytes([3, 4]))
+    return [
+        TensorSpec(f"{name} {which}", (len(data),), tflite.TensorType.UINT8, data)
+        for which, data in (("encoded", b"\x40"), ("ancillary", ancillary))
+    ]
+
+
+def decoding_operators(count: int) -> bytes:
+    """Build operators that decode the same constants."""
+    tensors = [*lookup_table("w"), *named(count, shape=(2,))]
+    steps = [build.decode([0, 1], [2 + index]) for index in range(count)]
+    return build.model(SubgraphSpec(tensors, (), range(2, 2 + count), steps))
+
+
+def decoded_outputs(count: int) -> bytes:
+    """Build one operator that decodes constants again and again."""
+    tensors = [*lookup_table("w"), *named(count, shape=(2,))]
+    outputs = range(2, 2 + count)
+    return build.model(SubgraphSpec(tensors, (), outputs, [build.decode([0, 1] * count, outputs)]))
+
+
 MODELS: Mapping[str, Callable[[int], bytes]] = {
     "tensors": tensors,
     "constants of one name": constants,
@@ -285,6 +308,8 @@ MODELS: Mapping[str, Callable[[int], bytes]] = {
     "options": options,
     "external buffers": external_buffers,
     "uses of one tensor": uses,
+    "operators that decode one constant": decoding_operators,
+    "outputs of one DECODE": decoded_outputs,
 }
 
 QUESTIONS: Mapping[str, Callable[[str], object]] = {
@@ -294,6 +319,8 @@ QUESTIONS: Mapping[str, Callable[[str], object]] = {
     "c_header": bombs.QUESTIONS["c_header"],
     "memory_plan": bombs.QUESTIONS["memory_plan"],
     "model_cost": bombs.QUESTIONS["model_cost"],
+    "tq.compare": bombs.QUESTIONS["tq.compare"],
+    "records": lambda path: tq.open(path).to_records(),
     **{name: bombs.QUESTIONS[name] for name in bombs.COMMANDS if name != "check --format json"},
 }
 """Real values are not asked for here: of tensors that share them, each has them all."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 import tflite_quant as tq
 from conftest import ROOT
-from tests import build, oracle
+from tests import build, oracle, work
 from tests.build import OperatorSpec, SubgraphSpec, TensorSpec
 
 FLOAT, INT8 = ROOT / "fixtures/residual_float32.tflite", ROOT / "fixtures/residual_int8.tflite"
@@ -182,3 +183,54 @@ class TestByHand:
         plain = negative(tflite.TensorType.INT8)
         comparison = tq.compare(self.FLOAT, plain, activations=arrays)
         assert "has no scale" in comparison.unmatched[0].reason
+
+
+SCHEMES = [
+    {"scale": [0.5] * 3, "zero_point": [0] * 3, "axis": 1},
+    {"scale": [0.5] * 3, "zero_point": [0] * 3, "axis": 7},
+    {"scale": [0.5] * 3, "zero_point": [0] * 3, "axis": -1},
+    {"scale": [0.5], "zero_point": [], "axis": 4},
+]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int8])
+@pytest.mark.parametrize("shape", [(2, 3), (2, 4), (3,), ()])
+@pytest.mark.parametrize("scheme", SCHEMES, ids=range(len(SCHEMES)))
+def test_scales_that_do_not_fit_what_was_recorded(
+    scheme: dict[str, Any], shape: tuple[int, ...], dtype: Any
+) -> None:
+    """The values of a run may have another shape than the file says; the scales need not fit."""
+    array = np.ones(shape, dtype)
+    content = build.model(SubgraphSpec([TensorSpec("x", (2, 3), **scheme)], [0], [0]))
+    comparison = tq.compare({}, content, activations=({"x": array.astype(float)}, {"x": array}))
+    fits = scheme["axis"] == 1 and shape == (2, 3)
+    assert len(comparison.activations) == fits
+    if not fits:
+        assert re.search("scale|axis|shape", comparison.unmatched[0].reason)
+
+
+@pytest.mark.parametrize("scale", [1e-45, 3e38, np.inf])
+def test_errors_that_are_larger_than_any_float(scale: float) -> None:
+    """No warning: what cannot be said is None."""
+    content = build.model(SubgraphSpec([TensorSpec("x", (1, 2), scale=scale, zero_point=0)], [0]))
+    array = np.array([[1.7e308, -1.7e308]])
+    recorded = {"x": np.zeros((1, 2))}, {"x": array}
+    (activation,) = tq.compare({}, content, activations=recorded).activations
+    assert activation.sqnr == -np.inf
+    assert (activation.measures.max_error_steps is None) == np.isinf(scale)
+
+
+def test_thousands_of_names_that_nothing_has() -> None:
+    """The nearest names are looked for a few times only: it takes milliseconds each time."""
+    content = build.one(*[TensorSpec(f"layer_{index}/conv2d") for index in range(300)])
+    recorded = {f"layer{index}/conv2d": [1] for index in range(300)}
+    comparison: list[tq.Comparison] = []
+
+    def ask() -> None:
+        comparison.append(tq.compare({}, content, activations=({}, recorded)))
+
+    assert work.calls(ask) < 500_000
+    reasons = [each.reason for each in comparison[0].unmatched]
+    assert len(reasons) == 300
+    assert "'layer_0/conv2d'" in reasons[0]
+    assert reasons[-1] == "no tensor has the name 'layer299/conv2d'"

@@ -239,6 +239,16 @@ class TestArrays:
         assert tq.compare({"a": q.tolist()}, chain("a", [q]))["a"].measures.is_exact
 
 
+def written(folder: Path, header: str, values: bytes) -> Path:
+    """Write a .npz file whose array "a" has this header."""
+    text = header.encode()
+    path = folder / "weights.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        content = b"\x93NUMPY\1\0" + len(text).to_bytes(2, "little") + text + values
+        archive.writestr("a.npy", content)
+    return path
+
+
 class TestNpz:
     @pytest.fixture
     def q(self) -> NDArray[np.int8]:
@@ -275,6 +285,65 @@ class TestNpz:
                 archive.writestr("a.npy", lie)
             with pytest.raises(tq.CorruptModelError, match="array 'a'"):
                 tq.compare(path, chain("a", [q]))
+
+    @pytest.mark.parametrize(
+        "header",
+        [
+            "{'descr': '<f4', 'fortran_order': False, 'shape': (4, 6), }",
+            "{'shape': (4L, 6L), 'descr':'<f4','fortran_order':False}",
+            "{'fortran_order': False, 'descr': '<f4',\n 'shape': ( 4,6,) }  \n",
+        ],
+    )
+    def test_headers_of_other_writers(
+        self, tmp_path: Path, q: NDArray[np.int8], header: str
+    ) -> None:
+        """The keys may be in any order (numpy.lib.format), and blanks anywhere."""
+        path = written(tmp_path, header, q.astype("<f4").tobytes())
+        assert tq.compare(path, chain("a", [q]))["a"].measures.is_exact
+
+    @pytest.mark.parametrize(
+        "entry",
+        [
+            "'shape': (0x" + "f" * 5000 + ",)", "'shape': (" + "9" * 5000 + ",)",
+            "'shape': (" + "-" * 8000 + "1,)", "'shape': " + "(" * 5000, "'shape': (1 is 1,)",
+            "'shape': (1, 1)" + ", 1: 2", "'shape': " + str((1,) * 65), "'shape': (True,)",
+            "'descr': '<a4'", "'descr': '<f4\\d'", "'descr': '(2,2)<f4'", "'descr': '<f3'",
+            "'descr': [('a', '<f4')]", "'descr': ('<f4', (2,))", "'descr': None", "'descr': ''",
+            "'fortran_order': 1", "'fortran_order': 'False'",
+        ],
+        ids=range(18),
+    )  # fmt: skip
+    def test_headers_that_are_something_else(
+        self, tmp_path: Path, q: NDArray[np.int8], entry: str
+    ) -> None:
+        """Nothing is evaluated: a parser can warn, or run out of its stack."""
+        entries = {"descr": "'<f4'", "fortran_order": "False", "shape": "(4, 6)"}
+        key, value = entry[1:].split("': ", 1)
+        text = ", ".join(f"'{name}': {each}" for name, each in (entries | {key: value}).items())
+        path = written(tmp_path, f"{{{text}}}", q.astype("<f4").tobytes())
+        with pytest.raises(tq.TFLiteError, match="array 'a': ") as error:
+            tq.compare(path, chain("a", [q]))
+        assert len(str(error.value)) < 300
+
+    @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+    def test_other_methods_are_refused(
+        self, tmp_path: Path, q: NDArray[np.int8], method: int
+    ) -> None:
+        """Python decompresses their blocks whole: kilobytes may become gigabytes."""
+        path = tmp_path / "weights.npz"
+        with zipfile.ZipFile(path, "w", method) as archive:
+            archive.writestr("a.npy", bytes(1000))
+        with pytest.raises(tq.UnsupportedError, match=f"compressed by method {method}"):
+            tq.compare(path, chain("a", [q]))
+
+    def test_wide_floats(self, tmp_path: Path, q: NDArray[np.int8]) -> None:
+        """Values that no float64 has are infinite, and left out."""
+        array = q.astype(np.longdouble)
+        array[0, 0] = np.finfo(np.longdouble).max
+        path = tmp_path / "weights.npz"
+        np.savez(path, a=array)
+        tensor = tq.compare(path, chain("a", [q]))["a"]
+        assert (tensor.not_finite, tensor.measures.count) == (1, q.size - 1)
 
     def test_an_archive_of_something_else(self, tmp_path: Path, q: NDArray[np.int8]) -> None:
         path = tmp_path / "weights.npz"

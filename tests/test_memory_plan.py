@@ -13,7 +13,7 @@ import tflite
 
 import tflite_quant as tq
 from conftest import FIXTURES
-from tests import build, faults, memory, tflm
+from tests import build, faults, memory, tflm, work
 
 CODES = tflite.BuiltinOperator
 FLOAT, INT8, INT16, INT32 = (
@@ -326,3 +326,28 @@ def test_arguments_are_checked() -> None:
         tq.memory_plan(content, "other")
     with pytest.raises(ValueError, match="expected 4 or 8"):
         tq.memory_plan(content, pointer_bytes=2)
+
+
+def test_a_plan_for_no_tensors() -> None:
+    """The converter's plan may say, rightly, that there are none."""
+    plan = np.array([1, 0, 0], "<i4").tobytes()
+    content = build.model(
+        build.SubgraphSpec(()), buffers=[plan], metadata={"OfflineMemoryAllocation": 1}
+    )
+    assert tq.memory_plan(content).head == 0
+
+
+def test_ends_of_subgraphs_that_run_very_often() -> None:
+    """They are charged each time: here a thousand of them for each of 32,768 runs."""
+    graphs = []
+    for index in range(15):
+        calls = dict.fromkeys(("cond_subgraph_index", "body_subgraph_index"), index + 1)
+        step = operator("WHILE", [0], [0], "WhileOptions", **calls)
+        graphs.append(build.SubgraphSpec([spec(1)], [0], [0], [step]))
+    content = build.model(*graphs, build.SubgraphSpec([spec(1)], [0] * 1000, [0] * 1000))
+
+    def ask() -> None:
+        with pytest.raises(tq.CorruptModelError, match="the lifetimes of tensors would take"):
+            tq.memory_plan(content)
+
+    assert work.calls(ask) < 4_000_000

@@ -404,9 +404,7 @@ def _empty(tensor: Tensor, targets: Sequence[str]) -> Iterator[Finding]:
     tflite/core/interpreter_builder.cc, ParseTensors); for TensorFlow Lite Micro what has bytes
     (tensorflow/tflite-micro, tensorflow/lite/micro/micro_allocator.cc, GetFlatbufferTensorBuffer).
     """
-    is_written = (
-        tensor.producer is not None or tensor.is_variable or tensor in tensor.subgraph.inputs
-    )
+    is_written = tensor.producer is not None or tensor.is_variable or tensor.role == "input"
     found = f"buffer {tensor.buffer.index}, which has 0 bytes"
     if tensor.consumers and not is_written:
         yield finding("TQ301", None, tensor, found, "bytes that fit its shape and type")

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import QuantizationError, TFLiteError, brief
+from ..errors import QuantizationError, TFLiteError, brief, plural
 from ..format.schema import INTEGER_RANGES
 from ..model.model import Model
 from ..model.operator import Operator
@@ -31,6 +31,8 @@ Recorded = Mapping[str, ArrayLike] | Mapping[int, ArrayLike] | str | PathLike[st
 
 _CONVERSIONS = ("QUANTIZE", "DEQUANTIZE", "DENSIFY", "DECODE")
 """Operators that write the real values that they read."""
+_MOST_HINTS = 8
+"""Unknown names of which the nearest are said."""
 
 
 def compare_activations(
@@ -158,13 +160,18 @@ def _by_tensor(
     """Return recorded arrays by the tensors of the first subgraph; constants are left out."""
     graph = model.subgraphs[0]
     found = {}
+    unknown = 0
     for name, array in arrays.items():
+        is_index = name.isdecimal() and name not in graph and len(name) < 20
         try:
-            is_index = name.isdecimal() and name not in graph and len(name) < 20
+            # To find the nearest names takes long, which is not done for thousands.
+            if unknown >= _MOST_HINTS and not is_index and name not in graph:
+                raise KeyError(f"no tensor has the name {name!r}")
             tensor = graph[int(name) if is_index else name]
         except LookupError as error:
             why = str(error.args[0])
             unmatched.append(Unmatched(side, name, array.shape, array.dtype.name, why))
+            unknown += 1
             continue
         if not tensor.is_constant and tensor.converted is None:
             found[tensor] = array
@@ -260,8 +267,18 @@ def _compared(pair: RecordedPair) -> TensorComparison | str:
 def _values(tensor: Tensor, array: NDArray[Any]) -> Values:
     """Return what a recorded array stands for: integers by the tensor's scales, or floats."""
     scheme, ends = tensor.quantization, INTEGER_RANGES.get(tensor.type)
+    if isinstance(scheme, PerAxis) and not _fits(scheme, array.shape):
+        count = scheme.scales.size
+        raise QuantizationError(
+            f"{count} {plural('scale', count)} along axis {scheme.axis}, but the recorded values "
+            f"have shape {brief(array.shape)}"
+        )
     if array.dtype.kind == "f":
         return Values(array, None, scheme, ends if tensor.is_quantized else None)
     if array.dtype.kind not in "iu":
         raise QuantizationError(f"{array.dtype.name} values are not real numbers")
     return Values(tensor.dequantize(array), array, scheme, ends)
+
+
+def _fits(scheme: PerAxis, shape: tuple[int, ...]) -> bool:
+    return 0 <= scheme.axis < len(shape) and scheme.scales.size in (1, shape[scheme.axis])

@@ -130,8 +130,7 @@ class Values(NamedTuple):
             zeros = zeros[groups, np.newaxis]
         memory = out[: integers.size].reshape(integers.shape)
         shift = zeros.astype(np.float32) if np.count_nonzero(zeros) else None
-        with np.errstate(over="ignore"):
-            dequantize_exactly(integers, memory, scales, shift)
+        dequantize_exactly(integers, memory, scales, shift)
         return memory
 
 
@@ -218,18 +217,28 @@ def _is_real(constant: Constant) -> bool:
 
 def _of_a_subgraph(graph: Subgraph) -> Iterator[Constant]:
     connections = graph.connections
-    conversions = {operator.index for operator in connections.converted.values()}
+    readers = _readers(graph)
     parameters = _parameters(graph)
     for tensor in graph.tensors:
         if not tensor.is_constant and tensor.index not in connections.converted:
             continue
-        consumers = connections.consumers.get(tensor.index, [])
-        reader = next((each for each in consumers if each.index not in conversions), None)
-        if tensor.index in parameters or (consumers and reader is None):
+        reader, operand = readers.get(tensor.index, (None, -1))
+        if tensor.index in parameters or (reader is None and tensor.index in connections.consumers):
             continue
-        operand = -1 if reader is None else reader.inputs.index(tensor)
         names, stored = _origin(tensor)
         yield Constant(tensor, stored, names, reader, operand)
+
+
+def _readers(graph: Subgraph) -> dict[int, tuple[Operator, int]]:
+    """Return the first operator that reads each tensor and is no conversion, and as which input."""
+    conversions = {operator.index for operator in graph.connections.converted.values()}
+    readers: dict[int, tuple[Operator, int]] = {}
+    for operator in graph.operators:
+        if operator.index not in conversions:
+            for position, tensor in enumerate(operator.inputs):
+                if tensor is not None:
+                    readers.setdefault(tensor.index, (operator, position))
+    return readers
 
 
 def _parameters(graph: Subgraph) -> set[int]:

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
+from ..format.budget import MAX_ARRAY_RANK
+
 _ORDERS: dict[int, tuple[tuple[int, ...], ...]] = {
     # Dense layers of Keras are (inputs, outputs).
     2: ((1, 0),),
@@ -67,7 +69,7 @@ def layouts(given: tuple[int, ...], wanted: tuple[int, ...], is_transposed: bool
     >>> layouts((2, 3), (3, 2), False)
     []
     """
-    if math.prod(given) != math.prod(wanted):
+    if max(len(given), len(wanted)) > MAX_ARRAY_RANK or math.prod(given) != math.prod(wanted):
         return []
     found = []
     if _long(given) == _long(wanted) or (is_transposed and _is_depthwise(given, wanted)):

@@ -19,8 +19,10 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from itertools import islice
 from typing import NamedTuple, TypeVar
 
+from ..format.budget import MAX_ARRAY_RANK
 from .constants import Constant
 from .layouts import Layout, layouts
 from .references import Original
@@ -101,6 +103,9 @@ class _Matcher:
         self.constants, self.originals = dict.fromkeys(constants), dict.fromkeys(originals)
         self.order = {constant: index for index, constant in enumerate(constants)}
         self.pairs: list[Pair] = []
+        self.roles = {each: each.role for each in constants}
+        self.roles_of = {each: _role_of(each) for each in originals}
+        self.fitting: dict[Hashable, bool] = {}
 
     def matches(self) -> Matches:
         """Return what came of it."""
@@ -149,14 +154,21 @@ class _Matcher:
             for part in _parts(constant):
                 candidates = offered.get(part, ())
                 if len(candidates) <= _MOST_CANDIDATES:
-                    shared.update(
-                        each
-                        for each in candidates
-                        if each in self.originals and _fits(constant, each)
-                    )
-            best = shared.most_common(2)
+                    shared.update(each for each in candidates if each in self.originals)
+            fitting = (pair for pair in shared.most_common() if self.fits(constant, pair[0]))
+            best = list(islice(fitting, 2))
             if len(best) == 1 or (len(best) == 2 and best[0][1] > best[1][1]):
                 self.take(constant, best[0][0], "part of the name")
+
+    def fits(self, constant: Constant, original: Original) -> bool:
+        """Return whether shape and role of the two fit; many of them have the same."""
+        roles = self.roles[constant], self.roles_of[original]
+        if roles[1] not in ("", roles[0]):
+            return False
+        key = constant.shape, original.shape, original.constant is None
+        if key not in self.fitting:
+            self.fitting[key] = bool(_layouts(constant, original))
+        return self.fitting[key]
 
 
 def _grouped(
@@ -173,18 +185,8 @@ def _layouts(constant: Constant, original: Original) -> list[Layout]:
     return layouts(original.shape, constant.shape, original.constant is None)
 
 
-def _fits(constant: Constant, original: Original) -> bool:
-    """Return whether shape and role of the two fit."""
-    other = original.constant
-    if other is not None:
-        is_role = other.role == constant.role
-    else:
-        is_role = _role(original.name) in ("", constant.role)
-    return is_role and bool(_layouts(constant, original))
-
-
 def _names_and_size(each: Constant | Original) -> Iterable[Hashable]:
-    return [(name, math.prod(each.shape)) for name in each.names if name]
+    return [(name, _size(each)) for name in each.names if name]
 
 
 def _names_and_place(each: Constant | Original) -> Iterable[Hashable]:
@@ -192,7 +194,12 @@ def _names_and_place(each: Constant | Original) -> Iterable[Hashable]:
     if constant is None:
         return []
     place = (constant.tensor.subgraph_index, constant.role)
-    return [(name, math.prod(each.shape), *place) for name in each.names if name]
+    return [(name, _size(each), *place) for name in each.names if name]
+
+
+def _size(each: Constant | Original) -> int:
+    """Return the number of values; 0 where no array can have the shape, which may be very long."""
+    return math.prod(each.shape) if len(each.shape) <= MAX_ARRAY_RANK else 0
 
 
 def _operand(constant: Constant) -> Hashable | None:
@@ -213,11 +220,16 @@ def _kind(constant: Constant) -> Hashable | None:
 
 
 def _kind_of(original: Original) -> Hashable | None:
-    role = _role(original.name)
     if original.constant is not None:
         return None
+    role = _role(original.name)
     long = tuple(sorted(size for size in original.shape if size != 1))
     return role or ("bias" if len(original.shape) == 1 else "weight"), long
+
+
+def _role_of(original: Original) -> str:
+    """Return what an original is for; empty if that is not known."""
+    return _role(original.name) if original.constant is None else original.constant.role
 
 
 def _role(name: str) -> str:

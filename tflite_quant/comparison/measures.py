@@ -246,10 +246,9 @@ def add(
     r, x = (memory[: real.size].reshape(real.shape) for memory in work)
     np.copyto(r, reference)
     np.copyto(x, real)
-    with np.errstate(over="ignore", invalid="ignore"):
-        signal = _dots(r, r)
-        np.subtract(x, r, out=x)
-        noise = _dots(x, x)
+    signal = _dots(r, r)
+    np.subtract(x, r, out=x)
+    noise = _dots(x, x)
     left_out: NDArray[Any] | int = 0
     # NaN is not at most anything.
     if not ((signal <= _LARGEST**2).all() and np.isfinite(noise).all()):
@@ -293,9 +292,7 @@ def _without_infinite(r: Doubles, x: Doubles) -> tuple[NDArray[np.int64], Double
     is_left_out = ~(np.abs(r) <= _LARGEST)
     x[~np.isfinite(x)] = np.inf
     x[is_left_out] = r[is_left_out] = 0.0
-    with np.errstate(over="ignore"):
-        signal, noise = _dots(r, r), _dots(x, x)
-    return np.count_nonzero(is_left_out, axis=(0, 2)), signal, noise
+    return np.count_nonzero(is_left_out, axis=(0, 2)), _dots(r, r), _dots(x, x)
 
 
 def add_integers(sums: Sums, groups: slice, q: NDArray[Any], ends: tuple[int, int]) -> None:
@@ -324,8 +321,8 @@ def add_integers(sums: Sums, groups: slice, q: NDArray[Any], ends: tuple[int, in
 
 
 def in_steps(sums: Sums) -> Sums:
-    """Return sums with the errors in steps, too: NaN where the step is 0 or there is none."""
-    step = np.where(sums.step > 0, sums.step, np.nan)
+    """Return sums with the errors in steps, too: NaN where the step is no positive number."""
+    step = np.where((sums.step > 0) & np.isfinite(sums.step), sums.step, np.nan)
     return replace(
         sums,
         absolute_steps=sums.absolute / step,

@@ -6,9 +6,8 @@ come from strangers, too: an array is read only if its header and the archive ag
 
 from __future__ import annotations
 
-import io
 import math
-import struct
+import re
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -16,28 +15,37 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
-from tokenize import TokenError
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import CorruptModelError, NotTFLiteError, UnsupportedError
-from ..format.budget import DENSE_PER_BYTE, Budget
+from ..errors import CorruptModelError, NotTFLiteError, UnsupportedError, brief
+from ..format.budget import DENSE_PER_BYTE, MAX_ARRAY_RANK, Budget
 from .constants import Constant, values_of
 
 _ZIP = b"PK\x03\x04"
-_HEADERS = {
-    (1, 0): npy.read_array_header_1_0,
-    (2, 0): npy.read_array_header_2_0,
-}
-_MOST_MEMBERS, _LONGEST_HEADER = 100_000, 1 << 16
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""What numpy writes. Python decompresses others without a limit: a bomb would take all memory."""
+_MOST_MEMBERS = 100_000
 _BROKEN = (
-    ValueError, zipfile.BadZipFile, zlib.error, EOFError, SyntaxError, TokenError, struct.error,
-    NotImplementedError, RuntimeError, OverflowError,
+    ValueError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError,
+    OverflowError, OSError,
 )  # fmt: skip
-"""What numpy and zipfile raise about bytes that are broken."""
+"""What zipfile and numpy raise about bytes that are broken."""
+
+_MAGIC, _LONGEST_HEADER = b"\x93NUMPY", 10_000
+_LENGTH_BYTES = {1: 2, 2: 4, 3: 4}
+"""By the version of the format, the bytes of the header's length."""
+_ENTRY = re.compile(
+    r"\s*'(?P<key>descr|fortran_order|shape)'\s*:\s*"
+    r"(?P<value>'[^']*'|\[.*\]|True|False|\((?:\s*-?\d+L?\s*,)*(?:\s*-?\d+L?)?\s*\))\s*(?:,|(?=\}))",
+    re.DOTALL,
+)
+"""An entry of the dictionary that a header is. It is no expression for Python to evaluate: that can
+warn, or overflow the parser's stack."""
+_SCALAR = re.compile(r"[<>|=]?(?:[biufcSUV]\d{1,9}|[mM]8(?:\[\w{1,9}\])?)")
+_LONGEST_NUMBER = 19
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,22 +172,26 @@ def _lazy(
     archive: zipfile.ZipFile, member: zipfile.ZipInfo, budget: Budget, label: str
 ) -> LazyArray:
     where = f"{label}: array {member.filename.removesuffix('.npy')!r}"
+    if member.compress_type not in _METHODS:
+        raise UnsupportedError(f"{where}: compressed by method {member.compress_type}")
     try:
         with archive.open(member) as file:
-            head = io.BytesIO(file.read(_LONGEST_HEADER))
-        shape, is_fortran, dtype = _header(head)
-        start = head.tell()
-    except _BROKEN as error:
+            text = _header(file)
+            start = file.tell()
+        shape, is_fortran, descr = _facts(text)
+        dtype = np.dtype(descr) if _SCALAR.fullmatch(descr) else None
+    except (*_BROKEN, TypeError) as error:
         raise CorruptModelError(f"{where}: {' '.join(str(error).split())}") from None
-    if dtype.hasobject:
-        raise UnsupportedError(f"{where}: Python objects are not read")
+    if dtype is None:
+        kind = "Python objects" if "O" in descr else f"values of type {descr[:60]!r}"
+        raise UnsupportedError(f"{where}: {kind} are not read")
     if any(length < 0 for length in shape):
-        raise CorruptModelError(f"{where}: shape {shape} has a negative size")
+        raise CorruptModelError(f"{where}: shape {brief(shape)} has a negative size")
     count = math.prod(shape) * dtype.itemsize
     if start + count != member.file_size:
         raise CorruptModelError(
             f"{where}: {member.file_size - start:_} bytes, expected {count:_} for {dtype.name} of "
-            f"shape {shape}"
+            f"shape {brief(shape)}"
         )
 
     def read() -> NDArray[Any]:
@@ -196,9 +208,44 @@ def _lazy(
     return LazyArray(shape, dtype, read)
 
 
-def _header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Read the header of a .npy file."""
-    version = npy.read_magic(file)
-    if version not in _HEADERS:
+def _header(file: IO[bytes]) -> str:
+    """Read the header of a .npy file (numpy, numpy/lib/_format_impl.py).
+
+    Raises
+    ------
+    ValueError
+        It is none.
+    """
+    magic = file.read(len(_MAGIC) + 2)
+    version = tuple(magic[len(_MAGIC) :])
+    if not magic.startswith(_MAGIC) or len(version) < 2:
+        raise ValueError(f"it begins with {magic!r}, expected {_MAGIC!r}")
+    if version[0] not in _LENGTH_BYTES or version[1]:
         raise ValueError(f"version {version} of the format is not known")
-    return _HEADERS[version](file)
+    length = int.from_bytes(file.read(_LENGTH_BYTES[version[0]]), "little")
+    if length > _LONGEST_HEADER:
+        raise ValueError(f"a header of {length:_} bytes, at most {_LONGEST_HEADER:_}")
+    return file.read(length).decode("latin-1")
+
+
+def _facts(header: str) -> tuple[tuple[int, ...], bool, str]:
+    """Return shape, order and type that a header says.
+
+    Raises
+    ------
+    ValueError
+        The header is not a dictionary of these three.
+    """
+    found: dict[str, str] = {}
+    position = 1
+    while (match := _ENTRY.match(header, position)) is not None:
+        found[match["key"]] = match["value"]
+        position = match.end()
+    is_whole = header.startswith("{") and header[position:].strip() == "}"
+    descr, order = found.get("descr", ""), found.get("fortran_order", "")
+    numbers = re.findall(r"-?\d+", found.get("shape", ""))
+    if not is_whole or len(found) < 3 or descr[0] not in "'[" or order not in ("True", "False"):
+        raise ValueError(f"a header that is no description of an array: {header[:60]!r}")
+    if len(numbers) > MAX_ARRAY_RANK or any(len(each) > _LONGEST_NUMBER for each in numbers):
+        raise ValueError(f"no array has shape {found['shape'][:60]}")
+    return tuple([int(each) for each in numbers]), order == "True", descr.strip("'")

@@ -168,7 +168,24 @@ def measure(
     if not reference.size:
         raise UnsupportedError("it has no values")
     groups = groups_of(values, shape, channel_axis)
-    sums = in_steps(_summed(values, reference, groups))
+    with _may_overflow():
+        sums = in_steps(_summed(values, reference, groups))
+        return _measured(values, groups, channel_axis, sums, is_weight)
+
+
+def _may_overflow() -> np.errstate:
+    """Return a context for sums of errors, which may be infinite.
+
+    The cast of a wider float to float64 may overflow, too, and that of a signalling NaN is an
+    invalid operation for the processor.
+    """
+    return np.errstate(over="ignore", invalid="ignore")
+
+
+def _measured(
+    values: Values, groups: Groups, channel_axis: int | None, sums: Sums, is_weight: bool
+) -> Measured:
+    """Return the error of values from the sums of their groups."""
     is_symmetric = is_weight and values.ends is not None and values.ends[0] < 0
     is_symmetric &= not sums.at_low.any()
     ends = None if values.integers is None else values.ends
@@ -177,7 +194,8 @@ def measure(
         raise UnsupportedError("no value of the reference is finite")
     channels = None
     count = 1 if groups.axis is None else groups.shape[groups.axis]
-    if channel_axis is not None and 1 < count < reference.size:
+    values_of_all = int((whole.count + whole.not_finite)[0])
+    if channel_axis is not None and 1 < count < values_of_all:
         of_channels = together(sums, groups.shape, groups.axis)
         channels = channels_of(channel_axis, columns(of_channels, ends, is_symmetric))
     return Measured(measures_of(columns(whole, ends, is_symmetric)), channels, whole)
@@ -212,6 +230,11 @@ def pooled(parts: Sequence[Measured]) -> Measures | None:
     """
     if not parts:
         return None
+    with _may_overflow():
+        return _pooled(parts)
+
+
+def _pooled(parts: Sequence[Measured]) -> Measures:
     found = columns(joined([part.sums for part in parts]), None, False)
     stepped = [part.sums for part in parts if part.measures.max_error_steps is not None]
     if stepped:

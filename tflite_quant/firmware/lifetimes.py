@@ -55,7 +55,8 @@ _ONLINE = -1
 _MOST_NESTED = 50
 """How deep subgraphs may run each other."""
 _RUN_COST, _OPERAND_COST = 1600, 64
-"""What an operator and each operand is charged whenever it runs; subgraphs may run very often."""
+"""What an operator is charged whenever it runs, and each operand of it and each end of a subgraph:
+subgraphs may run very often."""
 _MOST_BYTES = (1 << 31) - 1
 """The runtime counts bytes in an int."""
 
@@ -168,6 +169,8 @@ class Lifetimes:
         if depth > _MOST_NESTED:
             raise UnsupportedError(f"subgraphs run each other more than {_MOST_NESTED} deep")
         graph, lives, last = self._graphs[index], self._tensors[index], -1
+        ends = len(graph.inputs) + len(graph.outputs)
+        self._file.spend(_OPERAND_COST * ends, "the lifetimes of tensors")
         _note(lives, graph.inputs, self._time, -1, is_new=True)
         for operator in graph.operators:
             last = operator.index
@@ -283,7 +286,8 @@ def _offline_plan(model: Model, graphs: Sequence[Subgraph]) -> list[int] | None:
     data = plans[-1].buffer.data
     numbers = data[: data.size // 4 * 4].view(np.dtype("<i4")).tolist()
     count, offsets = sum(len(graph.tensors) for graph in graphs), numbers[3:]
-    if len(numbers) < 3 or numbers[2] != count or len(offsets) < count or min(offsets) < _ONLINE:
+    is_plan = len(numbers) >= 3 and numbers[2] == count <= len(offsets)
+    if not is_plan or any(offset < _ONLINE for offset in offsets):
         raise CorruptModelError(
             f"metadata {_OFFLINE_PLAN} has no plan for the model's {count} tensors"
         )

@@ -64,11 +64,7 @@ def sources_of(tensor: Tensor) -> Decoded | None:
     """Return what a DECODE makes a tensor of; None if no DECODE makes it."""
     if tensor.is_constant or not tensor._structure.has_decode:
         return None
-    operator = tensor.converted
-    if operator is None:
-        return None
-    made = [each for each in decoded_tensors(operator) if each.tensor.index == tensor.index]
-    return made[-1] if made else None
+    return tensor.subgraph.connections.decoded.get(tensor.index)
 
 
 def lookup_table_of(tensor: Tensor) -> LookupTable | None:

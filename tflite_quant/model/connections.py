@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..format.schema import TensorType
-from .compressed import decoded_tensors
+from .compressed import Decoded, decoded_tensors
 from .operands import bias_positions, weight_positions
 from .operator import Operator
 from .tensor import Tensor
@@ -33,6 +33,8 @@ class Connections(NamedTuple):
         The operators that read it, in the order in which they run.
     converted : dict of int to Operator
         For a tensor that is made of constants alone, the operator that converts them.
+    decoded : dict of int to Decoded
+        For those of them that a DECODE makes, what it makes them of.
     encoded : dict of int to Operator
         For a constant that only DECODE operators read, the last of them.
     roles : dict of int to str
@@ -42,6 +44,7 @@ class Connections(NamedTuple):
     producers: dict[int, Operator]
     consumers: dict[int, list[Operator]]
     converted: dict[int, Operator]
+    decoded: dict[int, Decoded]
     encoded: dict[int, Operator]
     roles: dict[int, str]
 
@@ -51,6 +54,7 @@ def connect(subgraph: Subgraph) -> Connections:
     producers: dict[int, Operator] = {}
     consumers: dict[int, list[Operator]] = defaultdict(list)
     converted: dict[int, Operator] = {}
+    decoded: dict[int, Decoded] = {}
     for operator in subgraph.operators:
         for tensor in dict.fromkeys(operator.inputs):
             if tensor is not None:
@@ -58,34 +62,36 @@ def connect(subgraph: Subgraph) -> Connections:
         for tensor in operator.outputs:
             if tensor is not None:
                 producers[tensor.index] = operator
-        _note_conversion(operator, converted)
+        _note_conversion(operator, converted, decoded)
     encoded = _encoded(subgraph, consumers)
     roles = _roles(subgraph, converted, encoded)
-    return Connections(producers, dict(consumers), converted, encoded, roles)
+    return Connections(producers, dict(consumers), converted, decoded, encoded, roles)
 
 
 def _encoded(subgraph: Subgraph, consumers: dict[int, list[Operator]]) -> dict[int, Operator]:
     """Return the constants that have no values of their own: only DECODE operators read them."""
-    decoding = {
-        (constant.index, operator.index): operator
-        for operator in subgraph.operators
-        for sources in decoded_tensors(operator)
-        for constant in (sources.encoded, sources.ancillary)
-    }
+    decoding: dict[int, dict[int, Operator]] = defaultdict(dict)
+    for operator in subgraph.operators:
+        for sources in decoded_tensors(operator):
+            for constant in (sources.encoded, sources.ancillary):
+                decoding[constant.index][operator.index] = operator
     return {
-        index: operator
-        for (index, _), operator in decoding.items()
-        if all((index, reader.index) in decoding for reader in consumers[index])
+        index: next(reversed(operators.values()))
+        for index, operators in decoding.items()
+        if all(reader.index in operators for reader in consumers[index])
     }
 
 
-def _note_conversion(operator: Operator, converted: dict[int, Operator]) -> None:
+def _note_conversion(
+    operator: Operator, converted: dict[int, Operator], decoded: dict[int, Decoded]
+) -> None:
     """Note the output of an operator that only converts a constant.
 
     A constant may be made dense or decoded first and dequantized then; nothing longer is followed.
     """
     for sources in decoded_tensors(operator):
         converted[sources.tensor.index] = operator
+        decoded[sources.tensor.index] = sources
     if operator.code.name not in _CONVERSIONS or not operator.inputs or not operator.outputs:
         return
     source, target = operator.inputs[0], operator.outputs[0]
@@ -95,6 +101,7 @@ def _note_conversion(operator: Operator, converted: dict[int, Operator]) -> None
     is_second = operator.code.name == "DEQUANTIZE" and before is not None
     if source.is_constant or (is_second and before is not None and before.code.name in _FIRST):
         converted[target.index] = operator
+        decoded.pop(target.index, None)
 
 
 def _roles(
