@@ -56,7 +56,7 @@ class Choices:
 
 NAMES: tuple[str | bytes, ...] = (
     "t", "", "conv2d/kernel;conv2d/bias", "*/ int x; /*", "/*/", "a\\\nb", "a??/\nb", "%s%n", "\0a",
-    "\x1b[31m\x9b0m", "\n::error::x", "##[error]x", "x\r::warning::y", "\u202egnp.exe", "{0}",
+    "\x1b[31m\x9b0m", "\n::error::x", "##[error]x##vso[y]", "x\r::warning::y", "\u202egnp.exe", "{0}",
     b"\xff\xfe\x80", "a" * 3000, "größe", "[x](http://y)", "-o", "__proto__", "$(x) `id`", "  ",
     "\ud7ff\U0001f600" * 50, "<script>alert(1)</script>", "::" * 40, "=cmd|' /C calc'!A0", "x:0",
 )  # fmt: skip

@@ -12,8 +12,8 @@ from tests import build
 from tests.test_cli import run
 from tflite_quant import escape
 
-HOSTILE = "a \x1b[31m\x9b\r\n::error::x ##[command]y \u202e[x](http://y) {0}"
-COMMANDS = re.compile(r"^\s*::[a-z-]+.*::|##\[", re.M)
+HOSTILE = "a \x1b[31m\x9b\r\n::error::x ##[command]y ##vso[task.complete]z \u202e[x](http://y) {0}"
+COMMANDS = re.compile(r"^\s*::[a-z-]+.*::|##[a-z]*\[", re.M)
 
 
 @pytest.fixture
@@ -72,6 +72,21 @@ def test_sarif_has_no_links_and_no_placeholders(path: Path) -> None:
     for text in texts:
         assert not re.search(r"(?<!\\)\[[^\]]*[^\\]\]\(", text)
         assert not re.search(r"(?<!\{)\{\d+\}(?!\})", text)
+
+
+def test_every_command_in_a_long_name() -> None:
+    """A megabyte of them, which takes hours where each is looked for to the end of the line."""
+    text = escape.for_terminal("::a" * 350_000)
+    assert text == ":\\x3aa" * 349_999 + "::a"
+    assert not COMMANDS.search(text)
+
+
+@pytest.mark.parametrize("command", ["##[error]x", "##vso[task.complete]x", "##VSO[a.b]", "a##[b]"])
+def test_commands_in_brackets(command: str) -> None:
+    """Azure Pipelines looks for them anywhere in a line, whatever the case."""
+    for write in (escape.for_terminal, escape.for_github, escape.for_json, escape.for_csv):
+        assert not re.search(r"##[a-z]*\[", write(command), re.IGNORECASE)
+    assert json.loads(escape.for_json(json.dumps(command))) == command
 
 
 def test_names_that_are_honest_stay_as_they_are() -> None:

@@ -45,15 +45,20 @@ _COMMANDS = (
     ("show",), ("show", "--json"), ("show", "--operators"), ("show", "--tensor", "0"),
     ("show", "--tensor", "0", "--json"), ("show", "--format", "csv"),
     ("show", "--format", "markdown", "--operators"), ("check",), ("check", "--format", "json"),
-    ("check", "--format", "sarif"), ("analyze",), ("header",),
+    ("check", "--format", "sarif"), ("check", "--format", "github"),
+    ("check", "--verbose", "--target", "tflm"), ("check", "--target", "litert"),
+    ("analyze",), ("header",),
     ("header", "--tensors", "*", "--model"), ("records",), ("records", "--models"),
+    ("records", "--operators", "--format", "jsonl"),
     ("compare", "."), ("compare", ".", "--format", "json"),
     ("compare", ".", "--format", "csv"), ("compare", ".", "--format", "model-explorer"),
     ("compare", ".", "--fail-under", "20", "--format", "markdown"),
     ("compare", ".", "--tensor", "*"), ("report",), ("report", "--reference", "."),
 )  # fmt: skip
-_OBEYED = re.compile(r"^[ \t]*::[A-Za-z-]+.*::|##\[", re.M)
+_OBEYED = re.compile(r"^[ \t]*::[A-Za-z-]+.*::|##[A-Za-z]*\[", re.M)
 """What CI systems take for a command."""
+_ANNOTATION = re.compile(r"^::(?:error|warning|notice) file=[^:]*,title=\w+::", re.M)
+"""What `check --format github` is to write."""
 
 
 @dataclass(frozen=True)
@@ -156,13 +161,14 @@ def _over_a_limit(
 class _Watched(io.TextIOBase):
     """Checks what is printed, and keeps no more than a piece of it."""
 
-    def __init__(self) -> None:
-        self.kept, self.fault = "", ""
+    def __init__(self, is_github: bool = False) -> None:
+        self.kept, self.fault, self.is_github = "", "", is_github
 
     def write(self, text: str) -> int:
         """Look for what a terminal or a CI system would obey."""
         self.kept = self.kept[self.kept.rfind("\n", 0, -300) + 1 :] + text
-        if not text.replace("\n", "").isprintable() or _OBEYED.search(self.kept):
+        seen = _ANNOTATION.sub("", self.kept) if self.is_github else self.kept
+        if not text.replace("\n", "").isprintable() or _OBEYED.search(seen):
             self.fault = self.fault or repr(self.kept[-300:])
         return len(text)
 
@@ -173,7 +179,7 @@ class _Watched(io.TextIOBase):
 
 def _run(arguments: Sequence[str], path: Path) -> None:
     """Run the command in this process."""
-    output, errors = _Watched(), _Watched()
+    output, errors = _Watched("github" in arguments), _Watched()
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
         given = [str(path) if argument == "." else argument for argument in arguments[1:]]
         status = command([arguments[0], str(path), *given])

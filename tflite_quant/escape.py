@@ -10,8 +10,9 @@ import html
 import re
 from urllib.parse import quote
 
-# CI systems obey ::command:: at the start of a line, and ##[command] anywhere in it.
-_COMMAND = re.compile(r"::(?=[A-Za-z-]+[^\n]*::)|##(?=\[)")
+# CI systems obey ::command:: at the start of a line, and ##[command] and ##vso[command] anywhere.
+_BRACKETS = re.compile(r"##(?=[A-Za-z]*\[)")
+_COLONS = re.compile(r"::(?=[A-Za-z-])")
 _SPECIAL_TO_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()|~!])")
 _SPECIAL_TO_MAKE = re.compile(r"(\\*)([ \t#:%]|$)")
 _ROOM_FOR_A_HEAD = 20
@@ -63,10 +64,18 @@ def without_commands(text: str) -> str:
 
     Examples
     --------
-    >>> print(without_commands("::error::x"), without_commands("##[error]x a::b"))
-    :\x3aerror::x #\x23[error]x a::b
+    >>> print(without_commands("::error::x"), without_commands("##[error]x ##vso[y]z a::b"))
+    :\x3aerror::x #\x23[error]x #\x23vso[y]z a::b
     """
-    return _COMMAND.sub(lambda match: f"{match[0][0]}\\x{ord(match[0][1]):02x}", text)
+    if "::" in text:
+        text = "\n".join(map(_without_colons, text.split("\n")))
+    return _BRACKETS.sub(r"#\\x23", text)
+
+
+def _without_colons(line: str) -> str:
+    """Break all colons that others follow; one expression for both would take quadratic time."""
+    last = line.rfind("::")
+    return _COLONS.sub(lambda match: ":\\x3a" if match.start() < last else "::", line)
 
 
 def for_c_comment(text: str) -> str:
@@ -149,7 +158,7 @@ def for_github(text: str, is_property: bool = False) -> str:
     a\n100 %25 a%2Cb%3Ac
     """
     line = "".join(c if c.isprintable() else escaped(c) for c in text).replace("%", "%25")
-    line = line.replace("##[", "#\\x23[")
+    line = _BRACKETS.sub(r"#\\x23", line)
     return line.replace(":", "%3A").replace(",", "%2C") if is_property else line
 
 
@@ -161,7 +170,7 @@ def for_json(text: str) -> str:
     >>> print(for_json('{"name": "##[error]x"}'))
     {"name": "#\u0023[error]x"}
     """
-    return text.replace("##[", "#\\u0023[")
+    return _BRACKETS.sub(r"#\\u0023", text)
 
 
 def for_csv(text: str) -> str:
