@@ -56,9 +56,10 @@ class Choices:
 
 NAMES: tuple[str | bytes, ...] = (
     "t", "", "conv2d/kernel;conv2d/bias", "*/ int x; /*", "/*/", "a\\\nb", "a??/\nb", "%s%n", "\0a",
-    "\x1b[31m\x9b0m", "\n::error::x", "##[error]x##vso[y]", "x\r::warning::y", "\u202egnp.exe", "{0}",
-    b"\xff\xfe\x80", "a" * 3000, "größe", "[x](http://y)", "-o", "__proto__", "$(x) `id`", "  ",
-    "\ud7ff\U0001f600" * 50, "<script>alert(1)</script>", "::" * 40, "=cmd|' /C calc'!A0", "x:0",
+    "\x1b[31m\x9b0m", "\n::error::x", "##[error]x##vso[y]", "x\r::warning::y", "\u202egnp.exe",
+    "{0}", b"\xff\xfe\x80", "a" * 3000, "größe", "[x](http://y)", "-o", "__proto__", "$(x) `id`",
+    "  ", "\ud7ff\U0001f600" * 50, "<script>alert(1)</script>", "::" * 40, "=cmd|' /C calc'!A0",
+    "x:0",
 )  # fmt: skip
 FILES = ("weights.bin", "model.tflite", "none.bin", "folder", "pipe", "../x", "", "a/b", "x\0", ".")
 _EDGES = (0, 1, -1, 2, 3, 127, 255, 65535, 2**31 - 1, -(2**31), 2**32 - 1, 2**63 - 1, -(2**63))
