@@ -77,6 +77,26 @@ class TestOptions:
         ]  # fmt: skip
         assert refusal.runs(models) == [True, True, False]
 
+    @pytest.mark.parametrize("case", ["the type of a bias", "no bias", "no new shape", "a shift"])
+    def test_what_only_litert_refuses(self, case: str) -> None:
+        """An error if LiteRT is the only target, nothing if the other is, a warning for both."""
+        conv, dense, add = map(self.wide, ("CONV_2D", "FULLY_CONNECTED", "ADD"))
+        content, id = {
+            "the type of a bias": (dense.with_options(quantized_bias_type=T.INT32).model, "TQ212"),
+            "no bias": (replace(conv, inputs=conv.inputs[:2]).model, "TQ212"),
+            "no new shape": (replace(self.wide("RESHAPE"), inputs=self.wide("RESHAPE").inputs[:1],
+                                     table=None).model, "TQ212"),
+            "a shift": (add.with_tensor(0, zero_point=3).model, "TQ204"),
+        }[case]  # fmt: skip
+        assert refusal.runs([content]) == [False]
+        found = {
+            target: [str(one.severity) for one in tq.check(content, target=target) if one.id == id]
+            for target in ("litert", "tflm", None)
+        }
+        assert found == {"litert": ["error"], "tflm": [], None: ["warning"]}
+        with_effect = tq.check(content, target="litert")
+        assert not any("Micro" in one.effect for one in with_effect if one.id == id)
+
     def test_a_bias_of_int32_that_no_option_announces(self) -> None:
         """LiteRT reads it as int64."""
         bias = np.full(3, 1000, np.int32)

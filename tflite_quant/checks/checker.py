@@ -68,7 +68,7 @@ def check(
         requirement_findings(model, required),
         runtime_findings(model, targets),
         tensor_findings(parameters, targets, decoding),
-        operator_findings(model, parameters, decoding),
+        operator_findings(model, parameters, targets, decoding),
         graph_findings(model),
     ):
         budget.spend(CHARACTER_COST * len(str(finding)), "the findings")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ..format.schema import TensorType
 from ..model.operands import operand_at
@@ -13,7 +13,7 @@ from .findings import Finding, counted
 from .kernel_requirements import ACTIVATIONS, REQUIREMENTS, Requirements
 from .kinds import Severity
 from .rule import Domain
-from .tensors import finding, parameters_of
+from .tensors import finding, parameters_of, refused_by_litert
 
 _ON_MICROCONTROLLERS = {Domain.INT8, Domain.INT16X8, Domain.INT8X4}
 """What TensorFlow Lite Micro computes on."""
@@ -36,7 +36,13 @@ _INTEGER_ZERO = {"SCATTER_ND": 1, "WHERE": 0}
 """Operators that take the integer 0 for zero, and the index of the input that it is about."""
 
 
-def condition_findings(operator: Operator, domain: Domain) -> Iterator[Finding]:
+_ByLiteRT = tuple[Severity, str] | None
+"""Severity and effect of what only LiteRT refuses; None if it is no target."""
+
+
+def condition_findings(
+    operator: Operator, domain: Domain, targets: Sequence[str]
+) -> Iterator[Finding]:
     """Find what an operator does not meet of what its kernels require.
 
     Parameters
@@ -44,17 +50,22 @@ def condition_findings(operator: Operator, domain: Domain) -> Iterator[Finding]:
     operator : Operator
     domain : Domain
         What it computes on.
+    targets : sequence of str
+        The runtimes that the model is for.
     """
+    by_litert: _ByLiteRT = Severity.ERROR, "LiteRT refuses the model."
+    if domain in _ON_MICROCONTROLLERS:
+        by_litert = refused_by_litert(targets, "runs it")
     required = REQUIREMENTS.get(operator.code.name, Requirements())
-    yield from _inputs(operator, domain, required)
+    yield from _inputs(operator, required, by_litert)
     yield from _ranks(operator, required)
     # On floats this one kernel knows all activations.
     if domain is not Domain.HYBRID or operator.code.name != "FULLY_CONNECTED":
         yield from _activation(operator, required)
     if domain in (Domain.INT16X8, Domain.INT16X4):
-        yield from _bias_type(operator, domain)
-    if operator.code.name == "RESHAPE":
-        yield from _new_shape(operator)
+        yield from _bias_type(operator, domain, by_litert)
+    if operator.code.name == "RESHAPE" and (refused := refused_by_litert(targets, "runs it")):
+        yield from _new_shape(operator, refused)
     yield from _of_single_operators(operator)
 
 
@@ -69,14 +80,7 @@ def _unmet(
     return finding("TQ212", severity, tensor, found, expected, effect, operator)
 
 
-def _by_litert(domain: Domain) -> tuple[Severity, str]:
-    """Return severity and effect of what only LiteRT refuses."""
-    if domain in _ON_MICROCONTROLLERS:
-        return Severity.WARNING, "LiteRT refuses the model; TensorFlow Lite Micro runs it."
-    return Severity.ERROR, "LiteRT refuses the model."
-
-
-def _inputs(operator: Operator, domain: Domain, required: Requirements) -> Iterator[Finding]:
+def _inputs(operator: Operator, required: Requirements, by_litert: _ByLiteRT) -> Iterator[Finding]:
     count = max(required.inputs, required.litert_inputs)
     if operator.code.name in _ALL_INPUTS:
         count = max(count, len(operator.inputs))
@@ -87,17 +91,19 @@ def _inputs(operator: Operator, domain: Domain, required: Requirements) -> Itera
         severity, effect = Severity.ERROR, None
         is_optional = required.inputs <= index < required.litert_inputs
         if is_optional and not (is_named and operator.code.name in _READ_ABSENT):
-            severity, effect = _by_litert(domain)
+            if by_litert is None:
+                return
+            severity, effect = by_litert
         expected = f"{counted(count, 'input')} that must be there"
         yield _unmet(operator, None, f"no input {index}", expected, severity, effect)
         return
 
 
-def _new_shape(operator: Operator) -> Iterator[Finding]:
+def _new_shape(operator: Operator, refused: tuple[Severity, str]) -> Iterator[Finding]:
     """Check that an input or an option of RESHAPE says the new shape."""
     shape = operand_at(operator.inputs, 1)
     if shape is None and not len(operator.options.get("new_shape", ())):  # type: ignore[arg-type]
-        yield _unmet(operator, None, "no new shape", "an input or option", *_by_litert(Domain.INT8))
+        yield _unmet(operator, None, "no new shape", "an input or option", *refused)
 
 
 def _ranks(operator: Operator, required: Requirements) -> Iterator[Finding]:
@@ -123,7 +129,7 @@ def _activation(operator: Operator, required: Requirements) -> Iterator[Finding]
         yield _unmet(operator, None, found, " or ".join(known), effect=_IGNORED)
 
 
-def _bias_type(operator: Operator, domain: Domain) -> Iterator[Finding]:
+def _bias_type(operator: Operator, domain: Domain, by_litert: _ByLiteRT) -> Iterator[Finding]:
     """Check the option that names the type of the bias; 0, FLOAT32, is where there is none."""
     position = _BIASES.get(operator.code.name)
     if position is None:
@@ -133,8 +139,9 @@ def _bias_type(operator: Operator, domain: Domain) -> Iterator[Finding]:
     types = (TensorType.INT32, TensorType.INT64) if bias is None else (bias.type,)
     expected = " or ".join(type.name for type in types)
     if number and number not in types:
-        found = f"option quantized_bias_type {TensorType(number).name}"
-        yield _unmet(operator, bias, found, expected, *_by_litert(domain))
+        if by_litert is not None:
+            found = f"option quantized_bias_type {TensorType(number).name}"
+            yield _unmet(operator, bias, found, expected, *by_litert)
     elif bias is not None and bias.type is TensorType.INT32 and not number:
         # LiteRT's default kernel of one reads it as it is, TensorFlow Lite Micro's of the other.
         is_read = operator.code.name == "FULLY_CONNECTED" or (

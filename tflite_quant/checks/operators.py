@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -35,7 +35,7 @@ from .kernel_requirements import REQUIREMENTS
 from .kinds import Severity
 from .rule import Agreement, Domain, Each, Granularity, Operand, Product, Role, Rule
 from .rules import RULES
-from .tensors import Parameters, finding, listed, parameters_of
+from .tensors import Parameters, finding, listed, parameters_of, refused_by_litert
 from .weights import Values, constant_of, weight_findings
 
 _NOTE, _WARNING, _ERROR = Severity.NOTE, Severity.WARNING, Severity.ERROR
@@ -63,7 +63,6 @@ _UNSCALED = (
 _SMALL = "The kernel does not rescale; real values are less than half a step off."
 _SAME_RESULT = "The result is the same whatever the scales are."
 
-_SHIFTED = "LiteRT refuses the model; TensorFlow Lite Micro computes with the zero point."
 _ONE_SCALE = "This is correct, but channels of small weights lose more precision than need be."
 
 
@@ -103,6 +102,7 @@ class _Case:
     """The constants that have been checked: many operators may share one."""
     values: Values
     budget: Budget
+    targets: Sequence[str]
 
     def find(
         self,
@@ -137,7 +137,10 @@ class _Case:
 
 
 def operator_findings(
-    model: Model, parameters: Mapping[Tensor, Parameters], decoding: Budget
+    model: Model,
+    parameters: Mapping[Tensor, Parameters],
+    targets: Sequence[str],
+    decoding: Budget,
 ) -> Iterator[Finding]:
     """Find where the operators of a model differ from the specification.
 
@@ -145,13 +148,15 @@ def operator_findings(
     ----------
     model : Model
     parameters : mapping of Tensor to Parameters
+    targets : sequence of str
+        The runtimes that the model is for.
     decoding : Budget
         For the values of compressed weights.
     """
     seen, values = set[object](), Values(decoding)
     budget = model.structure.file.afresh().budget
     for operator in (operator for graph in model.subgraphs for operator in graph.operators):
-        case = _case_of(operator, parameters, seen, values, budget)
+        case = _case_of(operator, parameters, seen, values, budget, targets)
         if case is None:
             yield from _unspecified(operator, parameters)
         else:
@@ -164,6 +169,7 @@ def _case_of(
     seen: set[object],
     values: Values,
     budget: Budget,
+    targets: Sequence[str],
 ) -> _Case | None:
     """Return an operator with its rule; None if it has none."""
     domain = domain_of(operator)
@@ -171,7 +177,7 @@ def _case_of(
         return None
     rule = RULES[domain][operator.code.name]
     uses = _uses(operator, rule, parameters)
-    return _Case(operator, rule, domain, uses, seen, values, budget)
+    return _Case(operator, rule, domain, uses, seen, values, budget, targets)
 
 
 def _uses(operator: Operator, rule: Rule, parameters: Mapping[Tensor, Parameters]) -> list[_Use]:
@@ -211,7 +217,7 @@ def _checked(case: _Case) -> Iterator[Finding]:
             yield from _parameters(case, use)
     yield from _sums(case)
     yield from _agreement(case)
-    yield from condition_findings(case.operator, case.domain)
+    yield from condition_findings(case.operator, case.domain, case.targets)
 
 
 def _types(case: _Case, use: _Use) -> tuple[TensorType, ...]:
@@ -323,7 +329,10 @@ def _zero_points(case: _Case, use: _Use) -> Iterator[Finding]:
             severity, effect = _NOTE, _HONOURED
         expected = str(low) if low == high else f"{low} to {high}"
         if is_checked and _is_shifted(case, use):
-            severity, effect = _WARNING, _SHIFTED
+            refused = refused_by_litert(case.targets, "computes with the zero point")
+            if refused is None:
+                return
+            severity, effect = refused
         yield case.find("TQ204", severity, use, listed("zero point", outside), expected, effect)
 
 

@@ -141,6 +141,22 @@ def finding(
     )
 
 
+def refused_by_litert(targets: Sequence[str], otherwise: str) -> tuple[Severity, str] | None:
+    """Return severity and effect of what only LiteRT refuses; None if it is no target.
+
+    Parameters
+    ----------
+    targets : sequence of str
+    otherwise : str
+        What TensorFlow Lite Micro does: "runs it".
+    """
+    if "litert" not in targets:
+        return None
+    if "tflm" not in targets:
+        return Severity.ERROR, "LiteRT refuses the model."
+    return Severity.WARNING, f"LiteRT refuses the model; TensorFlow Lite Micro {otherwise}."
+
+
 def listed(word: str, values: NDArray[Any], limit: int = 4) -> str:
     """Return a word and numbers: 'scale 0.5', 'scales 0.5, 0.25, 0.125, 0.5 and 30 more'."""
     shown = ", ".join(str(value) for value in values[:limit])
