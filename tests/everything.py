@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 
 import tflite_quant as tq
 from tflite_quant.checks.requirements import REQUIREMENTS
@@ -54,8 +55,9 @@ def questions(model: tq.Model, most: int | None = None) -> Iterator[Question]:
     yield "c_header", lambda: tq.c_header(model)
     yield "memory_plan", lambda: tq.memory_plan(model)
     yield "model_cost", lambda: tq.model_cost(model)
-    yield "html_report", lambda: tq.html_report(model)
-    yield "html_report, reference", lambda: tq.html_report(model, model)
+    if find_spec("jinja2") is not None:
+        yield "html_report", lambda: tq.html_report(model)
+        yield "html_report, reference", lambda: tq.html_report(model, model)
     yield "c_header, all", lambda: tq.c_header(model, tensors=["*"], include_model=True)
     yield "c_source", lambda: tq.c_source(model, "h.h", tensors=["*"], include_model=True)
     yield "Model, JSON", lambda: deque(json_text.model_json(model, model.subgraphs), 0)
