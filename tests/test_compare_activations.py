@@ -209,6 +209,21 @@ def test_scales_that_do_not_fit_what_was_recorded(
         assert re.search("scale|axis|shape", comparison.unmatched[0].reason)
 
 
+def test_scales_of_a_scheme_that_nobody_knows() -> None:
+    """They are no steps; the recorded floats are compared all the same."""
+
+    def write(b: build.Builder) -> int:
+        return build.table(b, "CustomQuantization")
+
+    spec = TensorSpec("x", (1, 3), scale=[0.5, 0.5], zero_point=[0, 0], details=(1, write))
+    array = np.ones((1, 3), np.float32)
+    recorded = {"x": array}, {"x": array * 2}
+    content = build.model(SubgraphSpec([spec], [0], [0]))
+    (activation,) = tq.compare({}, content, activations=recorded).activations
+    assert activation.scheme == "custom"
+    assert (activation.measures.step, activation.measures.mean_error) == (None, 1.0)
+
+
 @pytest.mark.parametrize("scale", [1e-45, 3e38, np.inf])
 def test_errors_that_are_larger_than_any_float(scale: float) -> None:
     """No warning: what cannot be said is None."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import CorruptModelError, UnsupportedError, brief, plural
 from ..model.block_quantization import Blockwise, MultiAxis
+from ..model.quantization import PerAxis, PerTensor
 from .constants import Values
 from .measures import (
     Channels,
@@ -126,8 +127,10 @@ def groups_of(values: Values, shape: tuple[int, ...], channel_axis: int | None) 
             _oriented(lambda a: a.reshape(pairs).transpose(order).reshape(flat), flat),
             scales.shape, scales.astype(np.float64).reshape(-1), axis,
         )  # fmt: skip
-    steps = values.scheme.scales if values.ends is not None else None
-    step = None if steps is None or not steps.size else steps.astype(np.float64)
+    step = None
+    # What the scales of other schemes are for is not known.
+    if values.ends is not None and isinstance(values.scheme, PerTensor | PerAxis):
+        step = values.scheme.scales.astype(np.float64)
     if channel_axis is None:
         flat = (1, 1, math.prod(shape))
         return Groups(lambda a: a.reshape(flat), (1,), step, None)
