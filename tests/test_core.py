@@ -32,6 +32,7 @@ FROM_ABOVE = {
     ("model/model.py", "Model.to_records", "summary"),
     ("model/model.py", "Model._repr_html_", "summary.html"),
     ("model/tensor.py", "Tensor._repr_html_", "summary.html"),
+    ("model/tensor.py", "Tensor.plot", "pictures.tensors"),
 }
 """Methods that show what stands above them, and import it when they are called."""
 
