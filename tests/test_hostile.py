@@ -25,7 +25,7 @@ from tflite_quant.checks.rules import RULES
 SMALL = faults.svdf(1)
 
 
-@settings(many(15), suppress_health_check=list(HealthCheck))
+@settings(many(5), suppress_health_check=list(HealthCheck))
 @given(mutants())
 def test_changed_models(mutant: Mutant) -> None:
     ask_everything(mutant.content)
@@ -39,7 +39,7 @@ def folder() -> Iterator[Path]:
         yield folder
 
 
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 1 << 32))
 def test_models_that_no_converter_writes(seed: int, folder: Path) -> None:
     """Every question and command, as `python -m tests.trial` asks for hours; not for time here."""
