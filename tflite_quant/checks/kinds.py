@@ -221,7 +221,7 @@ _KINDS = (
         "activations that clip, an int16 operator's option quantized_bias_type is the type of its "
         "bias. The scale of an LSTM's cell state must be a power of two; the input scale of "
         "HARD_SWISH must be less than 128 times the output scale; the activation of SVDF must be "
-        "RELU. A warning if only LiteRT refuses the model.",
+        "RELU. A warning if only LiteRT refuses the model and no target is named.",
         "The kernel refuses the model.",
         "Change the operator as the finding says.",
     ),
