@@ -44,17 +44,15 @@ def _encode(value: str | float | None) -> str:
 
 
 def _short(value: Any, indent: str) -> str | None:
-    """Return a scalar, or a short list of integers, as text; None for anything else."""
+    """Return a scalar, or a short list of scalars, as text; None for anything else."""
     if value is None or isinstance(value, str | int | float):
         return _encode(value)
-    if (
-        type(value) is not list
-        or len(value) > _PARTS
-        or any(type(item) is not int for item in value)
-    ):
+    if type(value) is not list or len(value) > _PARTS:
+        return None
+    if not {*map(type, value)} <= {int, float, str}:
         return None
     inner = f"{indent} "
-    return f"[{inner}{f',{inner}'.join(map(str, value))}{indent}]" if value else "[]"
+    return f"[{inner}{f',{inner}'.join(map(_encode, value))}{indent}]" if value else "[]"
 
 
 def json_text(data: Any, budget: Budget | None = None, indent: str = "\n") -> Iterator[str]:
@@ -85,7 +83,7 @@ def json_text(data: Any, budget: Budget | None = None, indent: str = "\n") -> It
     """
     if isinstance(data, np.ndarray):
         # An array without values may have billions of empty rows.
-        data = iter(data) if data.ndim > 1 and data.size else _elements(data.reshape(-1))
+        data = _rows(data) if data.ndim > 1 and data.size else _elements(data.reshape(-1))
     inner, is_dict, is_empty = f"{indent} ", isinstance(data, dict), True
     parts = ["{" if is_dict else "["]
     for item in data.items() if is_dict else data:
@@ -370,6 +368,16 @@ def _string(content: bytes) -> Any:
         return content.decode()
     except UnicodeDecodeError:
         return _json(content)
+
+
+def _rows(values: NDArray[Any]) -> Iterator[Any]:
+    """Yield the rows of an array: long ones as arrays, short ones as lists, many made at once."""
+    if (size := values[0].size) > _PARTS:
+        yield from values
+        return
+    step = _PARTS // size
+    for start in range(0, len(values), step):
+        yield from _array_data(values[start : start + step])
 
 
 def _elements(values: NDArray[Any]) -> Iterator[Any]:
