@@ -279,6 +279,10 @@ def test_every_table_with_no_field(union: int, member: int, name: str) -> None:
             assert options.values[slot.name] == absent
     ((first, second),) = litert_options(content)
     assert_same(options, first if union == 1 else second)
+    # In JSON, too, whatever the fields are called: that of a composite is its own name.
+    with tq.open(content) as model:
+        data = json.loads("".join(model_json(model, model.subgraphs)))
+    assert data["subgraphs"][0]["operators"][0]["options_name"] == name
 
 
 class TestSchemaIsComplete:

@@ -240,6 +240,8 @@ def operator_data(operator: Operator, budget: Budget) -> dict[str, Any]:
         cost = operator_cost(operator)
         data |= {"macs": cost.macs, "parameters": cost.parameters}
         if operator.options_name is not None:
+            data["options_name"] = operator.options_name
+            # A table may have a field of that name itself, as StablehloCompositeOptions has.
             data["options"] = {"name": operator.options_name} | _json(dict(operator.options))
         if operator.custom_name is not None:
             data["custom_name"] = operator.custom_name
