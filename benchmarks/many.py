@@ -39,7 +39,6 @@ def models_a_second(folder: Path) -> Iterator[tuple[str, float, float]]:
 
 
 def _command(arguments: tuple[str, ...], jobs: int, folder: Path) -> Callable[[], object]:
-    # The first argument of a command is its name; options follow.
     command = [sys.executable, "-m", "tflite_quant", *arguments, "--jobs", str(jobs), str(folder)]
     # Exit status 1 or 2: there are findings, or a file among them that cannot be read.
     return partial(

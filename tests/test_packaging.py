@@ -15,15 +15,15 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
+from tests import oracle
 from tests.faults import FAULTS
-
-pytest.importorskip("build")
-pytest.importorskip("hatchling")
 
 _ADDRESS = "https://example.com/owner/name"
 
 
 def _built(folder: Path, kind: str, address: str) -> Path:
+    for name in ("build", "hatchling"):
+        oracle.package(name)
     command = [sys.executable, "-m", "build", f"--{kind}", "--no-isolation", "--outdir"]
     environment = os.environ | {"PROJECT_URL": address}
     subprocess.run(

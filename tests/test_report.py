@@ -29,7 +29,7 @@ from tflite_quant.comparison.constants import constants_of, values_of
 from tflite_quant.report import ends, page
 from tflite_quant.report.bars import in_groups
 from tflite_quant.report.content import Content
-from tflite_quant.report.layers import real_ends
+from tflite_quant.report.layers import real_range
 from tflite_quant.summary.statistics import histogram
 
 FULLY_CONNECTED = tflite.BuiltinOperator.FULLY_CONNECTED
@@ -267,12 +267,12 @@ def test_many_numbers_share_bars() -> None:
 
 
 @pytest.mark.parametrize("path", FIXTURES, ids=lambda path: path.stem)
-def test_real_ends_are_those_of_the_real_values(path: Path) -> None:
+def test_real_ranges_are_those_of_the_real_values(path: Path) -> None:
     with tq.open(path) as model:
         for constant in constants_of(model).real:
             real = constant.tensor.dequantize()
             expected = (float(real.min()), float(real.max())) if real.size else None
-            assert real_ends(values_of(constant)) == expected
+            assert real_range(values_of(constant)) == expected
 
 
 def test_figures_are_those_of_the_commands() -> None:

@@ -142,7 +142,7 @@ def _figures(constant: Constant, values: Values) -> Iterator[tuple[str, str]]:
     yield "values", f"{seen.count:,}"
     if values.integers is not None:
         yield "stored", f"{seen.low:.0f} to {seen.high:.0f}"
-    ends = real_ends(values)
+    ends = real_range(values)
     if ends is not None:
         yield "real", f"{ends[0]:.4g} to {ends[1]:.4g}"
     zero_points = values.scheme.zero_points
@@ -168,7 +168,7 @@ def _is_narrow(values: Values) -> bool:
     return values.integers is not None and values.integers.dtype.itemsize < 4
 
 
-def real_ends(values: Values) -> tuple[float, float] | None:
+def real_range(values: Values) -> tuple[float, float] | None:
     """Return the lowest and the highest real value that is finite; None if there is none."""
     if values.real is not None:
         seen = statistics(values.real)
